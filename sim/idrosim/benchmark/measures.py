@@ -74,7 +74,6 @@ class Scorer:
         self._at_s = self._step_s = 0.0
         self._until_s = dict.fromkeys(_SIDES.values(), -1.0)  # a dose is blamed until then
         self._excused_until_s: dict[str, float] = {}  # by quantity: people moved it
-        self._mixed_at_s = 0.0  # what people poured
         self._is_ec_raised = False  # by people, and neither fell to the target nor was fed since
         self._unknown: set[str] = set()  # dosers whose bottle was changed and not used since
 
@@ -86,7 +85,6 @@ class Scorer:
         for quantity in ("ph", "ec"):
             self._excused_until_s[quantity] = max(
                 at_s + 3_600.0 * event.excused_h, self._excused_until_s.get(quantity, 0.0))
-        self._mixed_at_s = at_s + self._cell.mixing_s
         self._is_ec_raised |= event.what != "water"
         self._until_s = dict.fromkeys(self._until_s, -1.0)
 
@@ -140,12 +138,10 @@ class Scorer:
     def _is_excused(self, quantity: str, *, is_in: bool, off: float) -> bool:
         """Return True while `quantity` is out of band where people moved it.
 
-        A policy can correct pH and a low EC; an EC raised by people only falls by itself. In band
-        ends the excuse once the pour has mixed: until then it has not moved all that it will.
+        A policy can correct pH and a low EC; an EC raised by people only falls by itself.
         """
         if is_in:
-            if self._at_s >= self._mixed_at_s:
-                self._excused_until_s.pop(quantity, None)
+            self._excused_until_s.pop(quantity, None)
             return False
         if quantity == "ec" and off > 0.0 and self._is_ec_raised:
             return True

@@ -191,25 +191,6 @@ def test_a_dose_that_has_mixed_is_not_blamed_for_what_the_tap_brings():
     assert overshoot(600) == pytest.approx(0.3)  # it had not mixed
 
 
-def ph_in_band_after_pour(out_s):
-    """Return the ratio in band if acid is poured at 600 s and pH is 0.3 too low in `out_s`."""
-    scorer = measures.Scorer(replace(CELL, mixing_s=900.0), "idroserra")
-    for at_s in range(0, 12_000, 30):
-        if at_s == 600:
-            scorer.disturb(Disturbance(1 / 6, "pour", "ph_down", 10.0), 600.0)
-        ph = CELL.target_ph - (0.3 if at_s in out_s else 0.0)
-        scorer.observe(ph, CELL.target_us_cm, Readings(float(at_s), ph, CELL.target_us_cm, 200.0))
-    return scorer.ratio("ph")
-
-
-def test_a_pour_is_excused_while_it_mixes_too():
-    """It leaves the band only as it mixes; being in band until then ends no excuse."""
-    assert ph_in_band_after_pour(range(1_200, 6_000)) == 1.0
-    assert ph_in_band_after_pour(range(1_200, 9_000)) < 1.0  # longer than it is excused
-    again = [*range(1_200, 3_000), *range(4_500, 6_000)]  # in band between
-    assert ph_in_band_after_pour(again) == pytest.approx(1.0 - 50 / 340)
-
-
 def week(cell="a", policy="idroserra", **values):
     values = {"to_band_h": 1.0, "in_band_ratio": 1.0, **values}
     return Measures(cell, policy, **values)
