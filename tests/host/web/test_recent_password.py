@@ -55,9 +55,9 @@ def test_only_reads_by_operators_keep_a_calibration_open(host):
     host.node("idro-b")
     begun = host.client.post("/api/nodes/idro-b/calibrations", json={"kind": "ph", "by": "ada"})
     session = host.service.calibrations._sessions[begun.json()["id"]]
-    before = session._touched_unix_ms = session._touched_unix_ms - 600_000
+    before = session._touched_ms = session._touched_ms - 600_000
     path = f"/api/nodes/idro-b/calibrations/{session.id}"
     assert session_client(host, Role.VIEWER, "vera").get(path).json()["state"] == "open"
-    assert session._touched_unix_ms == before
+    assert session._touched_ms == before
     assert session_client(host, Role.OPERATOR, "bert").get(path).json()["state"] == "open"
-    assert session._touched_unix_ms > before
+    assert session._touched_ms > before
