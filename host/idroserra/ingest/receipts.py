@@ -7,7 +7,7 @@ counters change with many messages, so flush() writes them once per transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,12 +19,9 @@ from idroserra.ingest import refusals
 from idroserra.ingest.boot_time import boot_hints, boot_start
 from idroserra.ingest.decoder import UnreadableRecord
 from idroserra.ingest.plausibility_filter import PlausibilityFilter
-from idroserra.ingest.received import NodeInfoMessage, Received
+from idroserra.ingest.received import MinTransit, NodeInfoMessage, Received
 from idroserra.ingest.refusals import Refusals, Rejected, Unread
 from idroserra.ingest.sequence_ranges import SequenceRanges
-
-# Returns {(node, boot_id): minimum of arrival less sent_at_ms} over the messages of one commit.
-MinTransit = Callable[[], dict[tuple[str, str], int]]
 
 COUNTERS = ("received", "stored", "refused", "duplicates", "lost", "rejected")
 # Limits of one node. The outbox of a real one has at most 100 boots and 10,000 records, each of
@@ -32,6 +29,7 @@ COUNTERS = ("received", "stored", "refused", "duplicates", "lost", "rejected")
 MAX_BOOTS = 2_000
 MAX_LOADED_BOOTS = 8  # in memory; others are read again
 MAX_RANGES = 10_000  # of one boot
+MAX_NODE_RANGES = 24_000  # of all boots of a node; above, the oldest are closed to half of it
 # An epoch and the host's clock that contradict each other this long: the epoch is wrong.
 SETTLED_MS = 3_600_000
 
@@ -62,14 +60,16 @@ UPGRADES = Upgrades("rejected", ((
 
 @dataclass
 class _Boot:
+    node: str
     number: int
     epoch_unix_ms: int | None
     hint_unix_ms: int | None
     floor_seq: int
     lost: int
-    received: SequenceRanges
+    received: SequenceRanges | None = None  # None: not loaded; most messages need the rest only
     closed: int = 0  # lost records in gaps that `received` no longer has
     saved: tuple[int | None, ...] = ()  # the values on disk
+    saved_ranges: int = 0  # the number of ranges on disk
 
 
 class NewRecords(NamedTuple):
@@ -97,7 +97,8 @@ class ReceiptLog:
         self._database = database
         self._refusals = Refusals(database, max_rejected, max_unread)
         self._boots: dict[str, dict[str, _Boot]] = {}  # by node; the last used last
-        self._grown: set[str] = set()  # nodes with boots that were loaded or made
+        self._grown: set[str] = set()  # nodes with boots or ranges that were loaded or made
+        self._range_counts: dict[str, int] = {}  # of all boots of a node, on disk
         self._filter = PlausibilityFilter()
         self._touched: dict[int, _Boot] = {}
         self._added: dict[tuple[str, str], int] = {}
@@ -107,6 +108,7 @@ class ReceiptLog:
         """Discard the state in memory after a roll-back; it is read from disk again."""
         self._boots.clear()
         self._grown.clear()
+        self._range_counts.clear()
         self._touched.clear()
         self._added.clear()
         self._refusals.reload()
@@ -130,7 +132,7 @@ class ReceiptLog:
         if boot.epoch_unix_ms is None:
             self._decide_epoch(boot, items, min_transit)
         fresh = {leaf: NewRecords([], []) for leaf in dict.fromkeys(item.leaf for item in items)}
-        ranges, floor_seq, lowest_seq = boot.received, boot.floor_seq, protocol.MAX_INT
+        ranges, floor_seq, lowest_seq = self._ranges(boot), boot.floor_seq, protocol.MAX_INT
         total = new_count = readable_count = 0
         for item in items:
             if boot.epoch_unix_ms is not None:
@@ -160,13 +162,9 @@ class ReceiptLog:
             floor_seq = max(floor_seq, min(batch.oldest_seq, first_seq) - 1)
         if len(ranges) > MAX_RANGES:  # the records before the newest half will not come
             floor_seq = max(floor_seq, ranges.first_of(len(ranges) - MAX_RANGES // 2) - 1)
-            closed = ranges.close_gaps(floor_seq)
-            boot.closed += closed
+            boot.closed += ranges.close_gaps(floor_seq)
         if floor_seq != boot.floor_seq or lowest_seq <= floor_seq:
-            boot.floor_seq = floor_seq
-            lost = boot.closed + ranges.missing_upto(floor_seq)
-            self.count(node, "lost", lost - boot.lost)
-            boot.lost = lost
+            self._set_floor(boot, floor_seq)
         self.count(node, "received", readable_count)
         self.count(node, "duplicates", total - new_count)
         self._touched[boot.number] = boot
@@ -262,12 +260,28 @@ class ReceiptLog:
 
     def flush(self) -> None:
         """Write the changes; called before each commit."""
+        self._write_boots()
+        for node in list(self._grown):
+            self._limit_boots(node)
+        self._grown.clear()
+        self._database.executemany(
+            "INSERT INTO counters VALUES (?,?,?)"
+            " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
+            [(node, name, by) for (node, name), by in self._added.items()])
+        self._added.clear()
+
+    def _write_boots(self) -> None:
         boots, ranges, removed = [], [], []
         for boot in self._touched.values():
             head = boot.epoch_unix_ms, boot.hint_unix_ms, boot.floor_seq, boot.lost, boot.number
             if head != boot.saved:
                 boots.append(head)
                 boot.saved = head
+            if boot.received is None:
+                continue
+            if len(boot.received) != boot.saved_ranges:
+                self._count_ranges(boot.node, len(boot.received) - boot.saved_ranges)
+                boot.saved_ranges = len(boot.received)
             for first, last in boot.received.pop_changes():
                 if last is None:
                     removed.append((boot.number, first))
@@ -278,27 +292,57 @@ class ReceiptLog:
              boots)
         many("DELETE FROM seen WHERE boot=? AND first=?", removed)
         many("INSERT OR REPLACE INTO seen VALUES (?,?,?)", ranges)
-        many("INSERT INTO counters VALUES (?,?,?)"
-             " ON CONFLICT (node, name) DO UPDATE SET count = count + excluded.count",
-             [(node, name, by) for (node, name), by in self._added.items()])
         self._touched.clear()
-        self._added.clear()
-        self._limit_boots()
 
-    def _limit_boots(self) -> None:
-        """Forget the oldest boots of a node above MAX_BOOTS, and in memory the least used."""
-        for node in self._grown:
-            loaded = self._boots[node]
-            for boot_id in list(loaded)[:-MAX_LOADED_BOOTS]:
-                del loaded[boot_id]
-            old = self._database.execute(
-                "SELECT boot, boot_id FROM boots WHERE node=? ORDER BY boot DESC"
-                " LIMIT -1 OFFSET ?", (node, MAX_BOOTS)).fetchall()
-            for number, boot_id in old:
-                self._database.execute("DELETE FROM seen WHERE boot=?", (number,))
-                self._database.execute("DELETE FROM boots WHERE boot=?", (number,))
-                loaded.pop(boot_id, None)
-        self._grown.clear()
+    def _count_ranges(self, node: str, by: int) -> None:
+        """Count ranges of a node before they are written."""
+        if node not in self._range_counts:
+            self._range_counts[node] = self._database.execute(
+                "SELECT count(*) FROM seen WHERE boot IN (SELECT boot FROM boots WHERE node=?)",
+                (node,)).fetchone()[0]
+        self._range_counts[node] += by
+        self._grown.add(node)
+
+    def _limit_boots(self, node: str) -> None:
+        """Forget the oldest boots of a node above MAX_BOOTS, and in memory the least used; close
+        the gaps of the oldest ones above MAX_NODE_RANGES."""
+        loaded = self._boots[node]
+        old = self._database.execute(
+            "SELECT boot, boot_id FROM boots WHERE node=? ORDER BY boot DESC"
+            " LIMIT -1 OFFSET ?", (node, MAX_BOOTS)).fetchall()
+        for number, boot_id in old:
+            removed = self._database.execute("DELETE FROM seen WHERE boot=?", (number,)).rowcount
+            if node in self._range_counts:
+                self._range_counts[node] -= removed
+            self._database.execute("DELETE FROM boots WHERE boot=?", (number,))
+            loaded.pop(boot_id, None)
+        if self._range_counts.get(node, 0) > MAX_NODE_RANGES:
+            self._close_oldest(node)
+        for boot_id in list(loaded)[:-MAX_LOADED_BOOTS]:
+            del loaded[boot_id]
+
+    def _close_oldest(self, node: str) -> None:
+        """Close the gaps of the oldest boots: the records in them will not come."""
+        for boot_id, count in self._database.execute(
+                "SELECT boot_id, (SELECT count(*) FROM seen WHERE seen.boot=boots.boot)"
+                " FROM boots WHERE node=? ORDER BY boot", (node,)).fetchall():
+            if self._range_counts[node] <= MAX_NODE_RANGES // 2:
+                break
+            boot = self._boot(node, boot_id) if count > 1 else None
+            if boot is not None:
+                ranges = self._ranges(boot)
+                floor_seq = max(boot.floor_seq, ranges.highest)
+                boot.closed += ranges.close_gaps(floor_seq)
+                self._set_floor(boot, floor_seq)
+                self._touched[boot.number] = boot
+                self._write_boots()
+
+    def _set_floor(self, boot: _Boot, floor_seq: int) -> None:
+        """Set the floor of a boot and count what is lost below it."""
+        lost = self._ranges(boot).missing_upto(floor_seq) + boot.closed
+        boot.floor_seq = floor_seq
+        self.count(boot.node, "lost", lost - boot.lost)
+        boot.lost = lost
 
     def epoch(self, node: str, boot_id: str) -> int | None:
         """Return the epoch of a boot, or None if it is not decided."""
@@ -308,7 +352,7 @@ class ReceiptLog:
     def stored_upto(self, node: str, boot_id: str) -> int:
         """Return the highest seq up to which no record of the boot is outstanding."""
         boot = self._boot(node, boot_id)
-        return 0 if boot is None else boot.received.prefix(boot.floor_seq)
+        return 0 if boot is None else self._ranges(boot).prefix(boot.floor_seq)
 
     def _boot(self, node: str, boot_id: str) -> _Boot | None:
         loaded = self._boots.setdefault(node, {})
@@ -324,28 +368,26 @@ class ReceiptLog:
         number, epoch_unix_ms, hint_unix_ms, floor_seq, lost = row
         if epoch_unix_ms is not None and not 0 <= epoch_unix_ms <= HIGHEST_UNIX_MS:
             epoch_unix_ms = None  # believed by an earlier version of the host
-        ranges = SequenceRanges(
-            self._database.execute("SELECT first, last FROM seen WHERE boot=?", (number,)))
         return self._load(node, boot_id, _Boot(
-            number, epoch_unix_ms, hint_unix_ms, floor_seq, lost, ranges,
-            lost - ranges.missing_upto(floor_seq)))
+            node, number, epoch_unix_ms, hint_unix_ms, floor_seq, lost))
+
+    def _ranges(self, boot: _Boot) -> SequenceRanges:
+        """Return the received numbers of a boot; load them if necessary."""
+        if boot.received is None:
+            boot.received = SequenceRanges(self._database.execute(
+                "SELECT first, last FROM seen WHERE boot=?", (boot.number,)))
+            boot.saved_ranges = len(boot.received)
+            boot.closed = boot.lost - boot.received.missing_upto(boot.floor_seq)
+            self._count_ranges(boot.node, 0)
+        return boot.received
 
     def _new_boot(self, node: str, boot_id: str) -> _Boot:
         number = self._database.execute(
             "INSERT INTO boots (node, boot_id) VALUES (?,?)", (node, boot_id)).lastrowid
-        return self._load(node, boot_id, _Boot(number or 0, None, None, 0, 0, SequenceRanges()))
+        return self._load(node, boot_id, _Boot(
+            node, number or 0, None, None, 0, 0, SequenceRanges()))
 
     def _load(self, node: str, boot_id: str, boot: _Boot) -> _Boot:
         self._boots.setdefault(node, {})[boot_id] = boot
         self._grown.add(node)
         return boot
-
-
-def min_transits(items: Sequence[object]) -> dict[tuple[str, str], int]:
-    """Return {(node, boot_id): minimum of arrival less sent_at_ms} over messages of a commit."""
-    found: dict[tuple[str, str], int] = {}
-    for item in items:
-        if isinstance(item, Received) and item.min_transit_ms is not None:
-            key = (item.node, item.batch.boot_id)
-            found[key] = min(item.min_transit_ms, found.get(key, item.min_transit_ms))
-    return found

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
 from idroserra.ingest.decoder import UnreadableRecord
+
+# Returns {(node, boot_id): minimum of arrival less sent_at_ms} over the messages of one commit.
+MinTransit = Callable[[], dict[tuple[str, str], int]]
 
 
 @dataclass(slots=True)
@@ -61,3 +65,13 @@ class NodeInfoMessage(NamedTuple):
     node: str
     info: protocol.Info
     unix_ms: int | None
+
+
+def min_transits(items: Sequence[object]) -> dict[tuple[str, str], int]:
+    """Return {(node, boot_id): minimum of arrival less sent_at_ms} over messages of a commit."""
+    found: dict[tuple[str, str], int] = {}
+    for item in items:
+        if isinstance(item, Received) and item.min_transit_ms is not None:
+            key = (item.node, item.batch.boot_id)
+            found[key] = min(item.min_transit_ms, found.get(key, item.min_transit_ms))
+    return found

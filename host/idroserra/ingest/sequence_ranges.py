@@ -80,6 +80,11 @@ class SequenceRanges:
         self._lasts[:joined] = [last]
         return added
 
+    @property
+    def highest(self) -> int:
+        """The highest number, 0 for an empty set."""
+        return self._lasts[-1] if self._lasts else 0
+
     def first_of(self, place: int) -> int:
         """Return the lowest number of a range, by its place in ascending order."""
         return self._firsts[place]

@@ -23,8 +23,8 @@ from idroserra.core.errors import SpoolError, StoreUnavailable
 from idroserra.core.sqlite import PAGE_BYTES, connect, connect_reader, fold_log
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.plausibility_filter import FUTURE_ERROR
-from idroserra.ingest.receipts import SCHEMA, UPGRADES, MinTransit, ReceiptLog, min_transits
-from idroserra.ingest.received import NodeInfoMessage, Received
+from idroserra.ingest.receipts import SCHEMA, UPGRADES, ReceiptLog
+from idroserra.ingest.received import MinTransit, NodeInfoMessage, Received, min_transits
 from idroserra.ingest.refusals import Rejected
 
 SHRINK_PAGES = 1_024  # freed in one transaction, and kept for reuse
