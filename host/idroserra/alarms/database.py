@@ -10,13 +10,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from idroserra.alarms.active import ActiveAlarm, Transition
 from idroserra.alarms.kpis import Raised
 from idroserra.alarms.rules import Rule
-from idroserra.alarms.state_machine import Alarm
-from idroserra.core.reasons import pack_reason, sentences_to_json, unpack_reason
+from idroserra.alarms.state_machine import Alarm, from_backup
+from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
 from idroserra.core.sqlite import Database, Upgrades
 
 JOURNAL_KEPT_MS = 400 * 86_400_000
@@ -49,7 +49,15 @@ _UPGRADES = Upgrades("alarms", ((
 # A host alarm has no node, and its part does not start with @.
 _OF_SITE = "(node != '' OR part LIKE '@%')"
 _STANDING = "('unacknowledged', 'acknowledged', 'suppressed')"
+_SILENCED = ("shelved", "out_of_service")
 _JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, reason, by, comment"
+
+
+class Silenced(NamedTuple):
+    """An alarm that people silenced: shelved, out of service or both."""
+
+    shelved_until_unix_ms: int | None = None
+    is_out_of_service: bool = False
 
 
 class AlarmDatabase(Database):
@@ -111,6 +119,25 @@ class AlarmDatabase(Database):
             " AND state = 'unacknowledged' AND was != 'unacknowledged' ORDER BY id",
             (from_unix_ms, to_unix_ms))]
 
+    def annunciate_again(
+        self, silenced: Mapping[str, Silenced], reason: Reason, now_unix_ms: int
+    ) -> list[str]:
+        """Return alarms to service and unshelve them unless they are in `silenced`, and let active
+        ones wait for an acknowledgement. Return the keys of those that were shelved or out of
+        service. Raises StoreUnavailable."""
+        keys = []
+        with self.transaction() as connection:
+            for row in connection.execute(
+                    "SELECT key, is_active, is_acked, cause, shelved_until_unix_ms,"
+                    " is_out_of_service, raised_unix_ms FROM alarms ORDER BY key").fetchall():
+                old, now = _alarm_of(row[1:]), silenced.get(row[0], Silenced())
+                new = from_backup(old, now.shelved_until_unix_ms, is_out=now.is_out_of_service)
+                if new != old:
+                    _restore(connection, row[0], old, new, reason, now_unix_ms)
+                if old.state in _SILENCED and new.state not in _SILENCED:
+                    keys.append(row[0])
+        return keys
+
     def _add(self, connection: sqlite3.Connection, change: Transition) -> None:
         connection.execute(
             f"INSERT INTO journal ({_JOURNAL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -145,8 +172,31 @@ def _put(connection: sqlite3.Connection, active: ActiveAlarm) -> None:
 
 def _alarm(row: tuple[Any, ...], rule: Rule) -> ActiveAlarm:
     key, _, site, node, part, stored, changed_unix_ms = row[:7]
-    is_active, is_acked, cause, shelved_until_unix_ms, is_out, raised_unix_ms = row[7:]
-    alarm = Alarm(bool(is_active), bool(is_acked), cause, shelved_until_unix_ms, bool(is_out),
-                  None, raised_unix_ms)
-    return ActiveAlarm(key, rule, site, node, part, unpack_reason(stored), alarm,
+    return ActiveAlarm(key, rule, site, node, part, unpack_reason(stored), _alarm_of(row[7:]),
                        changed_unix_ms)
+
+
+def _alarm_of(row: tuple[Any, ...]) -> Alarm:
+    is_active, is_acked, cause, shelved_until_unix_ms, is_out, raised_unix_ms = row
+    return Alarm(bool(is_active), bool(is_acked), cause, shelved_until_unix_ms, bool(is_out),
+                 None, raised_unix_ms)
+
+
+def _restore(
+    connection: sqlite3.Connection, key: str, old: Alarm, new: Alarm, reason: Reason,
+    now_unix_ms: int,
+) -> None:
+    """Write an alarm that changes with a restore, whatever its rule, and its transition."""
+    if new.state != old.state:
+        connection.execute(
+            f"INSERT INTO journal ({_JOURNAL}) SELECT ?, key, rule, site, node, part, coalesce("
+            "(SELECT priority FROM journal WHERE node = alarms.node AND key = alarms.key"
+            " ORDER BY id DESC LIMIT 1), 'high'), ?, ?, ?, '', '' FROM alarms WHERE key = ?",
+            (now_unix_ms, old.state, new.state, pack_reason(reason), key))
+    if new.is_normal:
+        connection.execute("DELETE FROM alarms WHERE key = ?", (key,))
+    else:
+        connection.execute(
+            "UPDATE alarms SET changed_unix_ms = ?, is_acked = ?, shelved_until_unix_ms = ?,"
+            " is_out_of_service = ? WHERE key = ?",
+            (now_unix_ms, new.is_acked, new.shelved_until_unix_ms, new.is_out_of_service, key))

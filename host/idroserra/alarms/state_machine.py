@@ -123,6 +123,18 @@ def take_out_of_service(alarm: Alarm) -> Alarm:
     return alarm._replace(is_out_of_service=True)
 
 
+def from_backup(alarm: Alarm, shelved_until_unix_ms: int | None, *, is_out: bool) -> Alarm:
+    """Return the alarm of a backup as it is restored: silenced as far as it is so now too,
+    unacknowledged if it is active."""
+    is_shelved = alarm.shelved_until_unix_ms is not None
+    restored = alarm._replace(
+        shelved_until_unix_ms=shelved_until_unix_ms if is_shelved else None,
+        is_out_of_service=alarm.is_out_of_service and is_out)
+    if alarm.is_active or restored.state != alarm.state:
+        return restored._replace(is_acked=not alarm.is_active)
+    return restored
+
+
 def return_to_service(alarm: Alarm) -> Alarm:
     """Return the alarm back in service: unacknowledged if it is active."""
     if not alarm.is_out_of_service:

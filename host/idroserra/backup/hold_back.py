@@ -1,9 +1,10 @@
 """Keeps what a backup wants from acting after its restore, until a person asks for it.
 
 Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
-without an answer ended, notifications not sent, sessions logged out. What protects stays as it is
-now: revoked certificates and tokens stay revoked, people who are locked out stay so, newer
-certificates can be revoked, and stops that wait for their node still wait.
+without an answer ended, notifications not sent, sessions logged out, and alarms that were silenced
+are annunciated again. What protects stays as it is now: revoked certificates and tokens stay
+revoked, people who are locked out stay so, newer certificates can be revoked, and stops that wait
+for their node still wait.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from cryptography import x509
 
 from idroserra.backup.archive import BackupError
+from idroserra.backup.silenced_alarms import annunciate_again
 from idroserra.backup.withdrawn_access import withdraw_access
 from idroserra.broker import cluster
 from idroserra.broker.certificates import folder_of
@@ -66,6 +68,7 @@ def hold_back(
                         database.execute(change)
         if (staging / "alarms.db").exists():
             _end_notices(staging / "alarms.db", notices_from_unix_ms, now)
+        annunciate_again(staging, folder, now, report)
         _keep_stops(state, folder / "state.db", now, report)
         _keep_certificates(folder_of(staging), folder_of(folder), report)
         withdraw_access(staging, folder, report)
