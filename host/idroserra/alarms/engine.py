@@ -130,6 +130,16 @@ class AlarmEngine:
         self._must_be(key, "out_of_service")
         self._change([key], state_machine.return_to_service, by, comment, now_unix_ms)
 
+    def forget(self, node: str, by: str, now_unix_ms: int) -> None:
+        """End the alarms of a node that is forgotten, also those that are shelved or out of
+        service: the next board of this name has its own. Raises StoreUnavailable."""
+        with self._lock:
+            for old in [one for one in self._alarms.values() if one.node == node]:
+                is_pending = old.state == "normal"
+                self._replace(
+                    old._replace(alarm=NORMAL), now_unix_ms, "" if is_pending else by)
+            self._save_or_raise()
+
     def _is_active(self, key: str) -> bool:
         active = self._alarms.get(key)
         return active is not None and active.alarm.is_active
@@ -216,9 +226,7 @@ class AlarmEngine:
                 if alarm != old.alarm:
                     count += 1
                     self._replace(old._replace(alarm=alarm), now_unix_ms, by, comment)
-            self._save()
-            if self.storage_error:
-                raise StoreUnavailable(self.storage_error)
+            self._save_or_raise()
             return count
 
     def _get(self, key: str) -> ActiveAlarm:
@@ -231,6 +239,11 @@ class AlarmEngine:
         with self._lock:
             if self._get(key).state != state:
                 raise AlarmRefused(f"{key[:80]}: is not {state.replace('_', ' ')}")
+
+    def _save_or_raise(self) -> None:
+        self._save()
+        if self.storage_error:
+            raise StoreUnavailable(self.storage_error)
 
     def _save(self) -> None:
         if self._unsaved or self._journal:

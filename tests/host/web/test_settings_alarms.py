@@ -63,6 +63,21 @@ def test_a_limit_applies_at_once_to_all_nodes_or_to_one_and_is_reset(host, event
     assert ("change alarm", "water_hot") in [(row["action"], row["target"]) for row in rows]
 
 
+def test_an_alarm_out_of_service_returns_when_its_node_is_forgotten(host, eventually):
+    host.node("idro-a").live(30)
+    change(host, "water_hot", on_delay_s=0, limit=10)
+    eventually(lambda: ("water_hot", "idro-a") in active(host), 20, "the alarm")
+    [key] = [one["key"] for one in host.client.get("/api/alarms").json()["alarms"]
+             if one["rule"] == "water_hot"]
+    assert host.client.post("/api/alarms/take-out", json={"key": key}).status_code == 200
+    assert host.client.request("DELETE", "/api/nodes/idro-a", json={}).status_code == 200
+    newest = host.client.get("/api/alarms/history", params={"node": "idro-a"}).json()["changes"]
+    assert ("water_hot", "out_of_service", "normal") in [
+        (one["rule"], one["was"], one["state"]) for one in newest]
+    assert "out_of_service" not in [
+        one["state"] for one in host.client.get("/api/alarms").json()["alarms"]]
+
+
 @pytest.mark.parametrize(("name", "node", "values", "why"), [
     ("ph_high", "", {"limit": 9}, "limit: 9 pH is outside 0 pH to 3.5 pH"),
     ("ph_high", "", {"priority": "loud"}, "priority: must be one of low, medium, high, urgent"),

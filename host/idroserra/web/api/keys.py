@@ -19,6 +19,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.web.api.nodes import CERTIFICATE, command_json
 from idroserra.web.api.schemas import AskedBy, CommandOut, In, Out, error_replies
 from idroserra.web.context import WebContext
+from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
 _TTL_MS = 10_000  # of a command
@@ -119,13 +120,14 @@ def keys_router(context: WebContext) -> Routes:
 
     @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
-        """Delete key, settings, recipe run, alarm limits, site and certificate of a node; its
-        history is kept."""
+        """Delete key, settings, recipe run, alarms and their limits, site and certificate of a
+        node; its history is kept."""
         from idroserra.broker.engine import revoke_node  # loads 8 MiB
 
         check_recent_password()
         titles.forget(nodes.get(node), verified_name("api"))
         context.alarm_settings.forget_node(node)
+        context.alarm_loop.alarms.forget(node, verified_name("api"), wall_unix_ms())
         # Before the key, so that a failure can be repeated.
         certificate = revoke_node(context.config.data_dir, node)
         context.recipes.forget(node)
