@@ -32,7 +32,7 @@ from idroserra.broker.access import HOME_ASSISTANT, is_foreign
 from idroserra.core import protocol
 from idroserra.core.errors import ConfigError, HostError, UnknownNode
 from idroserra.pki.broker_ca import HOST, BrokerCA, read_certificate
-from idroserra.pki.x509 import read_key, write_private
+from idroserra.pki.x509 import finish_authority, read_key, write_private
 
 WRITTEN, KEPT, MOVED = "written", "kept", "moved"
 CRL_MISSING = "missing: restore it from a backup; without it revoked nodes could connect again"
@@ -311,6 +311,7 @@ def init_authority(folder: Path, *, overwrite: bool) -> tuple[BrokerCA, list[Fil
 
     `overwrite` replaces the certificate of the host. Raises ConfigError, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    finish_authority(folder / "ca.pem", folder / "ca.key")
     is_new = not (folder / "ca.pem").exists() and not (folder / "ca.key").exists()
     authority = BrokerCA.make(folder) if is_new else BrokerCA(folder)
     files = [FileResult(path, WRITTEN if is_new else KEPT)

@@ -17,7 +17,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import LOCAL_DOMAINS, PRIVATE_NETWORKS, is_local
-from idroserra.pki.x509 import PEM, CertificateAuthority, Validity, general_name, make_authority
+from idroserra.pki.x509 import (
+    PEM,
+    CertificateAuthority,
+    Validity,
+    finish_authority,
+    general_name,
+    make_authority,
+)
 
 AUTHORITY_DAYS = 3_650
 SERVER_DAYS = 397  # the maximum that browsers accept
@@ -34,6 +41,7 @@ class HttpsCA(CertificateAuthority):
         path, key_path = folder / "authority.pem", folder / "authority.key"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            finish_authority(path, key_path)
             if key_path.exists() != path.exists():
                 missing = path if key_path.exists() else key_path
                 raise ConfigError(str(missing), "", "missing: restore it from a backup, or remove "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -99,7 +100,9 @@ def make_authority(
     path: Path, key_path: Path, name: str, validity: Validity,
     constraints: x509.NameConstraints | None = None,
 ) -> None:
-    """Write the key and certificate of a new CA. Raises OSError."""
+    """Write the key and certificate of a new CA. Raises OSError.
+
+    Both are complete before one is in its place: see finish_authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Idroserra"),
@@ -108,8 +111,25 @@ def make_authority(
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if constraints is not None:
         unsigned = unsigned.add_extension(constraints, critical=True)
-    _write_key(key_path, key)
-    write_private(path, unsigned.sign(key, hashes.SHA256()).public_bytes(PEM))
+    part = path.with_suffix(".part")
+    part.mkdir(mode=0o700)
+    _write_key(part / key_path.name, key)
+    write_private(part / path.name, unsigned.sign(key, hashes.SHA256()).public_bytes(PEM))
+    part.rename(path.with_suffix(".new"))
+    finish_authority(path, key_path)
+
+
+def finish_authority(path: Path, key_path: Path) -> None:
+    """Place the files of a new CA that are complete, and delete incomplete ones, which were never
+    used: their process was killed. Raises OSError."""
+    made, part = path.with_suffix(".new"), path.with_suffix(".part")
+    if part.exists():
+        shutil.rmtree(part)
+    if made.exists():
+        for file in (key_path, path):
+            if (made / file.name).exists():
+                (made / file.name).replace(file)
+        made.rmdir()
 
 
 def _builder(
