@@ -33,7 +33,7 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.nodes import restored
 from idroserra.nodes.command_state import SCHEMA, UPGRADES, CommandState, store
 from idroserra.pki.broker_ca import BrokerCA, read_certificate
-from idroserra.pki.x509 import write_private
+from idroserra.pki.x509 import read_key, write_private
 from idroserra.recipes.run_store import HELD, RUNNING, RecipeRunTable
 
 CRL = "revoked.pem"
@@ -144,7 +144,7 @@ def _keep_stops(
 def _keep_certificates(line: Path, current: Path, report: Callable[[str], None]) -> None:
     """Revoke in `line` what the same certificate authority has revoked since in `current`, and
     keep what it has issued since: the broker accepts it, so it must be listed to be revoked. A
-    cluster of brokers, or none, stays as it is.
+    cluster of brokers, or none, stays as it is, and so does the login of the host.
 
     Without an authority in the backup all of `current` is kept: without its certificate the host
     does not start, and the broker has the same authority. Damage in `current`, which is to be
@@ -166,6 +166,7 @@ def _keep_certificates(line: Path, current: Path, report: Callable[[str], None])
         (line / name).unlink(missing_ok=True)
         if (current / name).exists():
             write_private(line / name, (current / name).read_bytes())
+    _keep_host(line, current, authority, report)
     revoked = _revoked(line) | since
     write_private(line / CRL, authority.revocations(revoked))
     _copy_certificates(current / "nodes", line / "nodes", revoked, report)
@@ -176,6 +177,30 @@ def _keep_certificates(line: Path, current: Path, report: Callable[[str], None])
         if read_certificate(path).serial_number in revoked:
             path.unlink()
             path.with_suffix(".key").unlink(missing_ok=True)
+
+
+def _keep_host(
+    line: Path, current: Path, authority: BrokerCA, report: Callable[[str], None]
+) -> None:
+    """Keep the certificate that the host has in `current`, unless that of the backup is newer: a
+    take-over gives the host another, and the cluster refuses the earlier one. Raises OSError."""
+    cert, key = current / "host.pem", current / "host.key"
+    if not (cert.exists() and key.exists()):
+        return
+    try:
+        known = read_certificate(cert)
+        if read_key(key).public_key() != known.public_key():
+            raise ConfigError(str(key), "", f"is not the key of {cert.name}")
+    except ConfigError as error:
+        report(f"{error}: the certificate of the host is that of the backup")
+        return
+    own = line / "host.pem"
+    if not authority.has_issued(known) or (
+            authority.is_ours(own)
+            and read_certificate(own).not_valid_after_utc > known.not_valid_after_utc):
+        return
+    write_private(line / "host.key", key.read_bytes())
+    write_private(own, cert.read_bytes())
 
 
 def _copy_certificates(
