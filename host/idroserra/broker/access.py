@@ -35,13 +35,14 @@ _EVERY_NODE = "%u"  # the user name, in an ACL file
 # The user `homeassistant` reads only the topics that the host publishes for it, and its status.
 _HOME_ASSISTANT_READS = (
     f"{protocol.PREFIX}/host/ha/#", f"{protocol.PREFIX}/host/up/status", "homeassistant/#")
+_HOME_ASSISTANT_SENDS = (f"{protocol.PREFIX}/host/ha/+/+/set", "homeassistant/status")
 _CONTROL = tuple((kind, f"{CONTROL_TOPIC}/#") for kind in (SEND, _RECEIVE, _PATTERN))
 PROGRAMS: Mapping[str, Rights] = {
     HOST: tuple((kind, topic) for topic in (_ALL, "homeassistant/#", f"{FOREIGN_TOPICS}/#")
                 for kind in (SEND, _RECEIVE, _PATTERN)) + ((_PATTERN, "idro/#"),),
     HOME_ASSISTANT: tuple((kind, topic) for topic in _HOME_ASSISTANT_READS
-                          for kind in (_RECEIVE, _PATTERN)) + (
-        (SEND, f"{protocol.PREFIX}/host/ha/+/+/set"), (SEND, "homeassistant/status")),
+                          for kind in (_RECEIVE, _PATTERN)) + tuple(
+        (SEND, topic) for topic in _HOME_ASSISTANT_SENDS),
 }
 
 
@@ -51,11 +52,14 @@ def is_foreign(user: str) -> bool:
         _FOREIGN_NAME.fullmatch(user.removeprefix(FOREIGN_USER)))
 
 
-def topics_of(user: str) -> str:
-    """Return the filter of every topic that a node, or a user of foreign readings, may publish."""
+def topics_of(user: str) -> tuple[str, ...]:
+    """Return the filters of every topic that a node, a user of foreign readings or Home Assistant
+    may publish."""
     if is_foreign(user):
-        return f"{FOREIGN_TOPICS}/{user.removeprefix(FOREIGN_USER)}/#"
-    return f"{protocol.PREFIX}/{user}/#"
+        return (f"{FOREIGN_TOPICS}/{user.removeprefix(FOREIGN_USER)}/#",)
+    if user == HOME_ASSISTANT:
+        return _HOME_ASSISTANT_SENDS
+    return (f"{protocol.PREFIX}/{user}/#",)
 
 
 def access_file(nodes: Iterable[str]) -> bytes:
@@ -110,7 +114,7 @@ def _node_rights(node: str) -> Rights:
 def rights_of(user: str) -> Rights:
     """Return what a node, a program or a user of foreign readings may do."""
     if is_foreign(user):
-        return ((SEND, topics_of(user)),)
+        return tuple((SEND, topic) for topic in topics_of(user))
     return PROGRAMS.get(user, _node_rights(user))
 
 

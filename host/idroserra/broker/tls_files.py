@@ -104,7 +104,8 @@ class BrokerCertificates(NodeCertificates):
     def _clear_left(self, control: BrokerControl) -> None:
         """Delete what revoked nodes left retained, also those revoked beside no broker."""
         for user in self._left_users():
-            control.clear(topics_of(user))
+            for topic_filter in topics_of(user):
+                control.clear(topic_filter)
         self._left.unlink(missing_ok=True)
 
     def _write_access(self, nodes: Iterable[str]) -> None:

@@ -100,6 +100,7 @@ class Bridge:
         self._announced: set[str] = set()  # nodes with a device
         self._updated: set[str] = set()  # nodes with a new reading
         self._again_at_s: dict[str, float] = {}  # devices whose states are published again
+        self._has_logged_retained = False  # on this connection
         self._client = self._build()
 
     def run(self) -> None:
@@ -309,11 +310,14 @@ class Bridge:
             # QoS 0, as Home Assistant publishes: for QoS 1 RabbitMQ makes a queue of its own.
             client.subscribe([(SET_FILTER, 0), (f"{self._config.prefix}/status", 0)])
             self._announce_at_s = time.monotonic()
+            self._has_logged_retained = False
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
         if message.retain:
-            if message.topic.startswith(BASE):
-                _log.warning("%s: ignored because it is retained: clear it", message.topic)
+            if message.topic.startswith(BASE) and not self._has_logged_retained:
+                self._has_logged_retained = True
+                _log.warning("%s: ignored because it is retained, as any further one of this "
+                             "connection: clear it", message.topic)
             return
         incoming = _Incoming(message.topic, bytes(message.payload),
                              self._commands.stop_mark(_node_name(message.topic)))

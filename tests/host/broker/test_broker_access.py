@@ -146,3 +146,23 @@ def test_the_documentation_shows_the_access_list():
     page = (DOCS / "commissioning.md").read_text()
     _before, shown = page.split("sudo tee /etc/mosquitto/acl <<'END'\n")
     assert shown.split("END\n")[0] == access.acl_file()
+
+
+def test_home_assistant_leaves_nothing_when_its_certificate_is_revoked(tmp_path):
+    broker = InitBroker(tmp_path)
+    host = HostClient(broker.host_port, broker.context(HOST))
+    host.publish(discovery_topic(HOME, NODE), b"{}", retain=True)
+    home = FakeHomeAssistant(broker.node_port, broker.context(HOME))
+    for number in range(30):
+        home.set(f"made-up-{number}", "stop", b"PRESS", retain=True)
+    home.publish("homeassistant/status", b"online", retain=True)
+    list(iter(host.heard, ("homeassistant/status", b"online")))
+    host.close()
+    home.close()
+    assert broker.line.revoke(HOME)
+    later = HostClient(broker.host_port, broker.context(HOST))
+    later.publish("idro/v1/host/up/end", b"")
+    assert list(iter(later.heard, ("idro/v1/host/up/end", b""))) == [
+        (discovery_topic(HOME, NODE), b"{}")]
+    later.close()
+    broker.stop()
