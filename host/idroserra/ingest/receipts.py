@@ -246,8 +246,9 @@ class ReceiptLog:
         return boot.epoch_unix_ms
 
     def _store_unread(self, item: Received, one: UnreadableRecord) -> None:
-        self._refusals.add_unread(Unread(
-            item.node, item.batch.boot_id, item.leaf, one.payload, one.error, item.unix_ms))
+        for node in self._refusals.add_unread(Unread(
+                item.node, item.batch.boot_id, item.leaf, one.payload, one.error, item.unix_ms)):
+            self.count(node, "lost", 1)
         self.count(item.node, "rejected", 1)
 
     def count(self, node: str, name: str, by: int) -> None:

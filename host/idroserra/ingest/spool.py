@@ -199,30 +199,32 @@ class Spool:
                 raise SpoolError(f"spool: {error}") from error
         return True
 
-    def retry_unreadable(self) -> int:
-        """Decode stored unreadable records again; return the number of readable ones.
+    def retry_unreadable(self) -> Iterator[int]:
+        """Decode stored unreadable records again, in steps; yield the number of readable ones of
+        each.
 
-        Called at the start of the host, which may have been updated. Raises SpoolError."""
+        Called after the start of the host, which may have been updated. Raises SpoolError."""
         return self._retry("", 0)
 
-    def retry_future(self, now_unix_ms: int) -> int:
-        """Check records again that were refused as being in the future; return how many are not.
+    def retry_future(self, now_unix_ms: int) -> Iterator[int]:
+        """Check records again that were refused as being in the future, in steps; yield how many
+        of each are not.
 
         The clock of the host was behind when they came, or ahead when their boot was dated: such
         an epoch is decided again. Called when the clock has had time to be set. Raises
         SpoolError."""
         return self._retry(FUTURE_ERROR, now_unix_ms)
 
-    def _retry(self, error_end: str, now_unix_ms: int) -> int:
+    def _retry(self, error_end: str, now_unix_ms: int) -> Iterator[int]:
         """Retry unreadable records whose error ends with a text, in steps."""
-        total = after_row = 0
+        after_row = 0
         while True:
             with self._lock:
                 found = self._receipts.unread(after_row, error_end)
             if not found:
-                return total
-            total += self._retry_some(found, now_unix_ms)
+                return
             after_row = found[-1][0]
+            yield self._retry_some(found, now_unix_ms)
 
     def _retry_some(self, found: Sequence[tuple[int, Received]], now_unix_ms: int) -> int:
         readable = [(row, replace(item, batch=decoded, unread=())) for row, item in found
@@ -271,9 +273,9 @@ class Spool:
 
         In records: received counts each once, stored those in the store, refused those of which
         the store keeps nothing (Store.write() dropped or rejected it whole), lost those a node
-        has skipped for good. The others wait. rejected counts invalid messages, unreadable
-        records and points the store refused; a record that is read later also counts as
-        received."""
+        has skipped for good, and unreadable ones that were deleted. The others wait. rejected
+        counts invalid messages, unreadable records and points the store refused; a record that is
+        read later also counts as received."""
         with self._lock:
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
 

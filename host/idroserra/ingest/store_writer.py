@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -29,6 +29,7 @@ BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
 LINGER_S = 0.5
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
+RETRY_STEP_S = 0.1  # between two steps of reading unreadable records again
 RETRY_FUTURE_S = 3_600.0  # also after the start: the clock of the host is set meanwhile
 
 OnStored = Callable[[Sequence[Instant], Sequence[EventPoint]], None]
@@ -78,6 +79,8 @@ class StoreWriter:
         self._moved = _Moved()
         self._stopping = threading.Event()
         self._state = "ok"
+        self._unreadable: Iterator[int] | None = spool.retry_unreadable()
+        self._readable = 0  # records that were unreadable
 
     @property
     def state(self) -> str:
@@ -95,7 +98,10 @@ class StoreWriter:
                     self._spool.shrink()
                 if time.monotonic() >= retry_at_s:
                     retry_at_s = time.monotonic() + RETRY_FUTURE_S
-                    self._spool.retry_future(self._now_unix_ms())
+                    for _ in self._spool.retry_future(self._now_unix_ms()):
+                        if self._stopping.is_set():
+                            return
+                is_retrying = self._retry_unreadable()
             except (StoreUnavailable, SpoolError) as error:
                 if self._state == "ok":
                     _log.warning("the store cannot be written: %s", error.why)
@@ -107,7 +113,9 @@ class StoreWriter:
                 _log.warning("the store works again, %d records wait", self._spool.depth)
             self._state = "ok"
             wait_s = FIRST_WAIT_S
-            if moved < BLOCK_RECORDS:
+            if is_retrying:
+                self._stopping.wait(RETRY_STEP_S)
+            elif moved < BLOCK_RECORDS:
                 self._spool.wait_pending(1.0)
                 self._stopping.wait(LINGER_S)
 
@@ -115,6 +123,24 @@ class StoreWriter:
         """End run() after the current block."""
         self._stopping.set()
         self._spool.wake()
+
+    def _retry_unreadable(self) -> bool:
+        """Decode some unreadable records again, once for all of them after a start; return False
+        after the last. A step each time delays no record much. Raises SpoolError."""
+        if self._unreadable is None:
+            return False
+        try:
+            readable = next(self._unreadable, None)
+        except SpoolError:
+            self._unreadable = self._spool.retry_unreadable()
+            raise
+        if readable is not None:
+            self._readable += readable
+            return True
+        self._unreadable = None
+        if self._readable:
+            _log.info("%d records that were unreadable can now be read", self._readable)
+        return False
 
     def drain(self, timeout_s: float) -> bool:
         """Move blocks until the spool is empty; False on an error or timeout.

@@ -176,10 +176,7 @@ class Service:
             self.alarms.alarms, now_unix_ms)
 
     def start(self) -> None:
-        """Start the threads and the connection to the broker. Raises SpoolError."""
-        read = self.spool.retry_unreadable()
-        if read:
-            _log.info("%d records that were unreadable can now be read", read)
+        """Start the threads and the connection to the broker."""
         loops = [
             ("writer", self._writer.run), ("upkeep", self._maintenance.run),
             ("ingest", self._ingest.run), ("stops", self.commands.stop_loops.run),

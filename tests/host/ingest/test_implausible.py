@@ -141,7 +141,7 @@ def test_a_record_of_the_future_is_kept_unread_and_the_others_are_stored(spool):
     kept, = spool.rejected()
     assert json.loads(kept.payload)["records"][0]["seq"] == 2
     assert "in the future" in kept.error
-    assert spool.retry_unreadable() == 0
+    assert sum(spool.retry_unreadable()) == 0
 
 
 @pytest.mark.parametrize("epoch_unix_ms", [-8_942_000_000_000_000, 2**53])
@@ -165,7 +165,7 @@ def test_more_channels_than_a_node_can_have_are_kept_unread(spool):
     assert (counts[NODE]["received"], counts[NODE]["rejected"]) == (MAX_CHANNELS + 1, 10)
     assert (counts[OTHER]["received"], counts[OTHER]["rejected"]) == (1, 0)
     assert "channels" in spool.rejected()[0].error
-    assert spool.retry_unreadable() == 0
+    assert sum(spool.retry_unreadable()) == 0
 
 
 def test_refused_messages_of_one_node_displace_none_of_another(spool):
@@ -256,8 +256,8 @@ def test_a_clock_that_was_ahead_once_costs_no_record(spool):
         spool.commit([telemetry([seq], sent_at_ms=seq * 1_000, now=NOW + seq * 1_000 + waited_ms)])
     spool.commit([telemetry([1], "b0", sent_at_ms=None, boot_unix_ms=ahead, now=ahead),
                   telemetry([2], "b0", sent_at_ms=None, boot_unix_ms=ahead)])
-    assert spool.retry_future(NOW + 3_000_000) == 0  # the clock may be behind
-    assert spool.retry_future(NOW + 4_000_000) == 4
+    assert sum(spool.retry_future(NOW + 3_000_000)) == 0  # the clock may be behind
+    assert sum(spool.retry_future(NOW + 4_000_000)) == 4
     assert spool.epoch(NODE, "b1") == NOW
     assert times_of(spool)[2:] == [NOW + 2_000, NOW + 3_000, NOW + 4_000, NOW]
     committed = spool.commit([telemetry([5], sent_at_ms=5_000, now=NOW + 4_000_000)])
@@ -271,8 +271,8 @@ def test_a_clock_that_is_behind_for_a_while_moves_no_boot_and_costs_no_record(sp
     spool.commit([telemetry([1], sent_at_ms=1_000, now=NOW + 1_000)])
     for seq in (2, 3):
         spool.commit([telemetry([seq], sent_at_ms=seq * 1_000, now=behind + seq * 1_000)])
-    assert spool.retry_future(behind + 3_000_000) == 0
-    assert spool.retry_future(NOW + 4_000_000) == 2
+    assert sum(spool.retry_future(behind + 3_000_000)) == 0
+    assert sum(spool.retry_future(NOW + 4_000_000)) == 2
     assert spool.epoch(NODE, "b1") == NOW
     assert times_of(spool) == [NOW + 1_000, NOW + 2_000, NOW + 3_000]
 
@@ -280,5 +280,5 @@ def test_a_clock_that_is_behind_for_a_while_moves_no_boot_and_costs_no_record(sp
 def test_a_record_of_the_future_moves_no_boot(spool):
     spool.commit([telemetry([1], at_ms=2 * YEAR_MS, sent_at_ms=4_000)])
     spool.commit([telemetry([2], sent_at_ms=4_000)])
-    assert spool.retry_future(NOW + DAY_MS) == 0
+    assert sum(spool.retry_future(NOW + DAY_MS)) == 0
     assert spool.epoch(NODE, "b1") == NOW - 4_000

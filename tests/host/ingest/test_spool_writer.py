@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from idro.protocol import messages_host
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreUnavailable
@@ -16,7 +17,8 @@ from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.models import Instant
 from idroserra.history.sqlite.store import SqliteStore
-from idroserra.ingest import store_writer
+from idroserra.ingest import refusals, store_writer
+from idroserra.ingest.decoder import UnreadableRecord
 from idroserra.ingest.received import Received
 from idroserra.ingest.spool import SHRINK_PAGES, Spool
 from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of, known_events
@@ -49,6 +51,30 @@ def test_points_have_the_boots_epoch_and_events_their_seq_in_microseconds(spool)
     assert instants == [(NODE, T0 + 1000, {"reservoir.ph": 6})]
     assert events == [
         (NODE, (T0 + 500) * 1000 + 7, 4_007, "b1", "boot", {"reset": "power_on"})]
+
+
+def test_a_newer_host_reads_unreadable_records_again_while_it_runs(
+        spool, tmp_path, monkeypatch, eventually, caplog):
+    caplog.set_level("INFO", "idroserra")
+    count = 2 * refusals.STEP_ROWS
+    spool.commit([Received(NODE, "event", Batch("b1", T0, None, 1, []), T0, tuple(
+        UnreadableRecord(seq, b'{"v":1,"boot_id":"b1","boot_unix_ms":%d,"oldest_seq":1,"records":'
+                         b'[{"seq":%d,"at_ms":%d,"kind":"sang","detail":{}}]}' % (T0, seq, seq),
+                         "kind: 'sang' is none of")
+        for seq in range(1, count + 1)))])
+    monkeypatch.setattr(messages_host, "EVENTS", (*messages_host.EVENTS, "sang"))
+    store = SqliteStore(tmp_path / "store.db")
+    writer = StoreWriter(spool, store, lambda: T0)
+    thread = threading.Thread(target=writer.run)
+    thread.start()
+    try:
+        eventually(lambda: spool.counts()[NODE]["stored"] == count, 20, "all to be stored")
+        eventually(lambda: [record.message for record in caplog.records] == [
+            f"{count} records that were unreadable can now be read"], 20, "the line of the log")
+    finally:
+        writer.stop()
+        thread.join()
+        store.close()
 
 
 def test_events_are_known_once_while_they_wait_and_when_they_are_stored(spool, tmp_path):
