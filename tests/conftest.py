@@ -11,6 +11,7 @@ import pytest
 
 from idroserra.broker import local
 from idroserra.broker.local import free_port as new_free_port
+from idroserra.history.sqlite import write
 from support.notice_receiver import NoticeReceiver
 from support.programs import report_not_tried
 from support.quick import PROGRAM_FIXTURES, is_quick
@@ -89,6 +90,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Set the folder in which hosts record their ports for the command line."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture
+def any_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the embedded store take any number of events, as an InfluxDB does."""
+    monkeypatch.setattr(write, "MOST_QUARTER_EVENTS", 10**9)
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ def test_a_flood_of_another_kind_is_not_scanned(store):
     assert len(steps) < 50
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_the_spans_of_nodes_are_found_without_a_scan_of_their_events(store):
     assert store.spans() == {}
     store.write([], [event(seq, seq) for seq in range(10_000)]
@@ -124,6 +125,7 @@ def peak_b(run):
         tracemalloc.stop()
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store):
     many = 20 * paging.PAGE
     store.write([Instant(NODE, T0 + at, {"reservoir.ph": 6.0}) for at in range(many)],
@@ -137,6 +139,7 @@ def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store)
     assert peak < 5_000_000
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_a_flood_is_copied_in_little_memory(store, tmp_path):
     many = 5 * paging.PAGE
     store.write([Instant(NODE, T0 + 300 * at, {"reservoir.ph": 6.0}) for at in range(many)],

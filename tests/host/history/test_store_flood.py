@@ -1,6 +1,9 @@
-"""More readings of a node than a quarter of an hour takes: dropped, and no work for the others."""
+"""More readings or events of a node than a quarter of an hour takes: dropped, and no work for the
+others."""
 
 from collections import Counter
+
+import pytest
 
 from idroserra.core.config import KeepConfig
 from idroserra.history.models import EventPoint, Instant
@@ -38,6 +41,38 @@ def test_a_reading_beyond_a_full_quarter_opens_no_packed_hour(store, monkeypatch
     maintain(store)
     assert store.write(instants([11]), []) == Counter({NODE: 1})
     assert (count(store, "packed"), count(store, "samples")) == (len(CHANNELS), 0)
+
+
+def events(kind, at_ms, many, node=NODE, boot_id="b1"):
+    return [EventPoint(node, (T0 + at_ms) * 1_000 + seq, seq, boot_id, kind, {})
+            for seq in range(many)]
+
+
+def test_a_quarter_with_enough_events_takes_no_more_and_the_next_does(store, monkeypatch):
+    monkeypatch.setattr(write, "MOST_QUARTER_EVENTS", 10)
+    assert store.write([], events("decided", 0, 7)) == Counter()
+    more = [*events("gap", QUARTER_MS - 1, 5, boot_id="b2"), *events("gap", QUARTER_MS, 10,
+            boot_id="b3"), *events("decided", 0, 10, OTHER)]
+    assert store.write(instants([0]), more) == Counter({NODE: 2})
+    assert store.write([], events("ran", 5, 4, boot_id="b4")) == Counter({NODE: 4})
+    assert [len(store.events(node, T0, T0 + HOUR_MS)) for node in (NODE, OTHER)] == [20, 10]
+
+
+@pytest.mark.parametrize("kind", sorted(write.SAFETY_EVENTS))
+def test_no_other_event_displaces_one_of_safety(store, monkeypatch, kind):
+    monkeypatch.setattr(write, "MOST_QUARTER_EVENTS", 10)
+    store.write([], events("decided", 0, 100))
+    assert store.write([], events(kind, 1, 1, boot_id="b2")) == Counter()
+    assert store.write([], events(kind, 2, 12, boot_id="b3")) == Counter({NODE: 3})
+    kinds = Counter(one.kind for one in store.events(NODE, T0, T0 + HOUR_MS))
+    assert kinds == Counter({"decided": 10, kind: 10})
+
+
+def test_events_that_are_written_again_count_once(store, monkeypatch):
+    monkeypatch.setattr(write, "MOST_QUARTER_EVENTS", 10)
+    for _ in range(3):  # as after crashes of the host
+        assert store.write([], events("decided", 0, 10)) == Counter()
+    assert count(store, "events") == 10
 
 
 def test_expired_events_are_deleted_in_short_steps(tmp_path, monkeypatch):

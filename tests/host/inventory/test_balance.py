@@ -208,6 +208,7 @@ def test_a_step_is_topped_up_if_the_valve_was_open_in_it(runs, begins):
         assert found.topped_up_ml == (after - before if is_open and not is_gap else 0)
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_a_flood_of_doses_and_runs_is_summed_in_little_memory(tank):
     many = 10 * paging.PAGE
     tank.level(0, 2 * HOUR_MS, 200, 240)

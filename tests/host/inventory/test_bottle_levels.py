@@ -56,6 +56,7 @@ def test_the_use_of_a_week_is_that_of_the_asked_dosers(inventory, store):
     assert use.per_day_ul("ph_down") == pytest.approx(6_000 / 7)
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_a_flood_of_doses_is_counted_in_little_memory(inventory, store):
     many = 10 * paging.PAGE
     store.write([], [one._replace(detail=one.detail | {"actuator": f"pump_{one.seq}"}

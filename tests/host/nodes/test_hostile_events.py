@@ -66,6 +66,7 @@ def test_boots_are_kept_up_to_a_number(events):
     assert events.boots_unix_ms(NODE) == tuple(range(NOW - MAX_BOOTS + 1, NOW + 1))
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_the_past_of_a_flood_takes_little_memory(store):
     def flood(kind, begin_ago_ms, boot_id, detail):
         store.write([], [

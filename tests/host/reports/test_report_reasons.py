@@ -76,6 +76,7 @@ def flood(host, count, actuators=1, channels=1):
         for seq, detail in enumerate(details)])
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_a_flood_of_events_is_summarized_in_little_memory(host):
     many = 5 * PAGE
     flood(host, many)

@@ -3,6 +3,8 @@
 import time
 import tracemalloc
 
+import pytest
+
 from idro.protocol.reason import Reason
 from idroserra.history.models import EventPoint
 
@@ -111,6 +113,7 @@ def test_events_say_what_and_why(host):
     assert not answer["has_older"]
 
 
+@pytest.mark.usefixtures("any_number_of_events")
 def test_many_events_take_little_memory(host):
     host.node("idro-a").live()
     host.settle("idro-a", 1)

@@ -60,9 +60,9 @@ class SqliteStore:
             raise StoreUnavailable(f"{path}: {error}") from error
 
     def write(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> Counter[str]:
-        """Make data of nodes durable; return the number of instants with points that were dropped,
-        because a node has too many in a quarter of an hour. Raises StoreUnavailable; StoreRejected
-        for a bad point."""
+        """Make data of nodes durable; return the number of events, and of instants with points,
+        that were dropped, because a node has too many in a quarter of an hour. Raises
+        StoreUnavailable; StoreRejected for a bad point."""
         points = [(node, channel, unix_ms, _scaled(channel, unix_ms, value))
                   for node, unix_ms, values in instants for channel, value in values.items()]
 
@@ -71,10 +71,12 @@ class SqliteStore:
                 rows = [(self._number(node, channel), unix_ms, scaled)
                         for node, channel, unix_ms, scaled in points]
                 dropped = set(insert_samples(self._writer, rows))
-                insert_events(self._writer, events)
-            return Counter(node for node, _ in {
-                (point[0], point[2]) for point, row in zip(points, rows, strict=True)
-                if row in dropped}) if dropped else Counter()
+                found = Counter(event.node for event in insert_events(self._writer, events))
+            if dropped:
+                found.update(node for node, _ in {
+                    (point[0], point[2]) for point, row in zip(points, rows, strict=True)
+                    if row in dropped})
+            return found
 
         return self._change(run)
 

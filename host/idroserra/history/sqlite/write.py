@@ -16,10 +16,17 @@ from idroserra.history.sqlite.codec import HOUR_MS, unpack_points
 from idroserra.history.sqlite.schema import PLACE_BITS
 
 QUARTER_MS = 900_000
+QUARTER_US = 1_000 * QUARTER_MS
 DAY_MS = 86_400_000
 # Of a series in a quarter: four a second, where a node sends one at most. What a block costs grows
 # with those that are there.
 MOST_QUARTER_POINTS = 3_600
+# Of a node in a quarter: those of SAFETY_EVENTS, and all others. A real one sends some a minute.
+MOST_QUARTER_EVENTS = 3_600
+# The alarms need them after a start of the host, and the inventory the doses.
+SAFETY_EVENTS = frozenset((
+    "latched", "stopped", "resumed", "dosed", "boot", "water", "irrigation_no_flow",
+    "irrigation_stuck_on", "air_too_hot", "air_warms"))
 
 Row = tuple[int, int, int]  # (series, unix_ms, scaled)
 Span = tuple[int, int, int]  # (series, from, to) in unix_ms
@@ -67,14 +74,53 @@ def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> list[Ro
     return dropped
 
 
-def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) -> None:
-    """Insert events in the caller's transaction."""
+def insert_events(
+    database: sqlite3.Connection, events: Iterable[EventPoint]
+) -> list[EventPoint]:
+    """Insert events in the caller's transaction; return those that are dropped, because their node
+    has enough in their quarter of an hour."""
+    room: dict[tuple[str, int, bool], int] = {}
+    kept, dropped = [], []
+    for event in events:
+        quarter = event.node, event.unix_us // QUARTER_US, event.kind in SAFETY_EVENTS
+        if quarter not in room:
+            room[quarter] = MOST_QUARTER_EVENTS - _count_events(database, *quarter)
+        if room[quarter] > 0:
+            room[quarter] -= 1
+        elif not _has_event(database, event):
+            dropped.append(event)
+            continue
+        kept.append(event)
     database.executemany(
         "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?)",
         [
             (e.node, e.boot_id, e.seq, e.unix_us, e.kind, json.dumps(dict(e.detail)))
-            for e in events],
+            for e in kept],
     )
+    return dropped
+
+
+def _count_events(
+    database: sqlite3.Connection, node: str, number: int, is_of_safety: bool  # noqa: FBT001
+) -> int:
+    """Return the number of events of a node in a quarter of an hour, of safety or not."""
+    within = node, number * QUARTER_US, (number + 1) * QUARTER_US
+    marks = ",".join("?" * len(SAFETY_EVENTS))
+    of_safety = database.execute(
+        "SELECT count(*) FROM events WHERE node = ? AND unix_us >= ? AND unix_us < ?"
+        f" AND kind IN ({marks})", (*within, *SAFETY_EVENTS)).fetchone()[0]
+    if is_of_safety:
+        return int(of_safety)
+    total = database.execute(
+        "SELECT count(*) FROM events WHERE node = ? AND unix_us >= ? AND unix_us < ?",
+        within).fetchone()[0]
+    return int(total - of_safety)
+
+
+def _has_event(database: sqlite3.Connection, event: EventPoint) -> bool:
+    return database.execute(
+        "SELECT 1 FROM events WHERE node = ? AND boot_id = ? AND seq = ?",
+        (event.node, event.boot_id, event.seq)).fetchone() is not None
 
 
 def _full_quarters(database: sqlite3.Connection, rows: Iterable[Row]) -> set[tuple[int, int]]:
