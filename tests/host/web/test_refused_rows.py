@@ -29,12 +29,13 @@ def test_refused_requests_keep_their_status_and_no_text(host):
 
 
 def test_what_is_done_always_has_its_row(host):
+    host.node("idro-b")
     audit = host.service.access.audit
     operator = host.client_with(host.service.access.tokens.make("hand", Role.OPERATOR, "tests"))
     for number in range(MOST_ROWS + 5):
-        assert operator.put("/api/nodes/idro-a/config", json={"values": {
+        assert operator.put("/api/nodes/idro-b/config", json={"values": {
             "ph.target": -1}}).status_code == 422
-        assert operator.put("/api/nodes/idro-a/config", json={"values": {
+        assert operator.put("/api/nodes/idro-b/config", json={"values": {
             "ph.target": 5.5 + number / 100}}).status_code == 200
     rows = [row.result for row in audit.newest(1_000) if row.who == "token hand"]
     assert (rows.count("done"), rows.count("refused")) == (MOST_ROWS + 5, MOST_ROWS)
