@@ -1,9 +1,10 @@
 """Moves messages from the broker to the spool: decode, commit in groups, then acknowledge.
 
 The node gets down/stored, if the host has its key; the broker gets PUBACK. While the spool cannot
-be written (disk full) nothing is acknowledged and received messages wait; it recovers
-automatically. An invalid message or record is stored as rejected, acknowledged and counted, so
-that it does not block others; a later version of the host may be able to read it.
+be written (disk full) no node gets down/stored and records are dropped, which their nodes send
+again; status, infos and answers go on, so that stops work. It recovers automatically. An invalid
+message or record is stored as rejected, acknowledged and counted, so that it does not block
+others; a later version of the host may be able to read it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from idroserra.ingest.confirmations import Confirmations, Copies
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.handler import LastMessage, MessageHandler
 from idroserra.ingest.quota import Quota
-from idroserra.ingest.received import Received
+from idroserra.ingest.received import NodeInfoMessage, Received
 from idroserra.ingest.refusals import Rejected
-from idroserra.ingest.spool import Item, Spool
+from idroserra.ingest.spool import CommitResult, Item, Spool
 from idroserra.mqtt.connection import Connected, IncomingMessage, MqttConnection, RawChunk
 
 GROUP_MS = 50
@@ -34,9 +35,7 @@ GROUP_MESSAGES = 4_000
 GROUP_BYTES = 4 * 1_048_576
 FLUSH_S = 0.05  # maximum wait for the connection's answer to flush()
 IDLE_S = 0.5
-RETRY_S = 1.0
-HELD_MESSAGES = 5_000  # limit while the spool cannot be written; further chunks stay unparsed
-HELD_BYTES = 8 * 1_048_576
+RETRY_S = 1.0  # between two commits while the spool cannot be written
 LIVE_RECORDS = 50  # records of one group for the live view, over all boots
 
 _log = logging.getLogger("idroserra")
@@ -107,16 +106,13 @@ class Ingest:
             self._handler.on_heartbeats(self._last_messages)
             self._last_messages = {}
         self._handler.tick()
-        if self._unacked or self._unacked_bytes:
+        if self._unacked or self._unacked_bytes or self._held:
             self._commit()
 
     def _collect(self) -> list[IncomingMessage | Connected]:
         """Return the messages of one commit: about GROUP_MESSAGES, or those of GROUP_MS.
 
         The connection delivers large chunks; at the end it is asked to flush the rest."""
-        if len(self._unacked) >= HELD_MESSAGES or self._unacked_bytes >= HELD_BYTES:
-            self._stopping.wait(RETRY_S)
-            return []
         messages: list[IncomingMessage | Connected] = []
         inbox = self._link.inbox
         try:
@@ -159,22 +155,11 @@ class Ingest:
 
     def _commit(self) -> None:
         self._runs.clear()
-        try:
-            committed = self._spool.commit(self._held) if self._held else None
-        except SpoolError as error:
-            if not self._is_starved:
-                _log.error("no acknowledgements until the spool works again: %s", error.why)
-            self._is_starved = True
-            return
-        if self._is_starved:
-            _log.warning("the spool works again")
-        self._is_starved = False
-        self._committed_s = time.monotonic()
+        committed = self._write()
         self._link.release(self._unacked_bytes)
         self._unacked_bytes = 0
         self._link.ack(self._unacked)
         self._unacked.clear()
-        self._held.clear()
         if committed is None:
             return
         self.confirmations.add(committed.stored_upto, self._sent_at_ms)
@@ -184,6 +169,28 @@ class Ingest:
         for accepted in committed.accepted:
             # A limited number: the live view and calibrations need only the newest readings.
             self._handler.on_records(accepted, now_unix_ms, shown)
+
+    def _write(self) -> CommitResult | None:
+        """Store what is held. Return None if that is nothing, or if the spool cannot be written:
+        then only infos are kept, as no node sends them again for that."""
+        if not self._held:
+            return None
+        try:
+            committed = self._spool.commit(self._held)
+        except SpoolError as error:
+            if not self._is_starved:
+                _log.error("no confirmations until the spool works again: %s", error.why)
+            self._is_starved = True
+            newest = {item.node: item for item in self._held if isinstance(item, NodeInfoMessage)}
+            self._held = list(newest.values())
+            self._sent_at_ms.clear()
+            return None
+        if self._is_starved:
+            _log.warning("the spool works again")
+        self._is_starved = False
+        self._committed_s = time.monotonic()
+        self._held = []
+        return committed
 
     def _read(self, message: IncomingMessage) -> Item | None:
         """Return what the spool must store of a message; handle the rest at once."""

@@ -11,7 +11,8 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from idro.protocol import messages, messages_host, topics
-from idro.protocol.messages import Batch, EventRecord, Record
+from idro.protocol.messages import AS_FLASHED, Batch, EventRecord, Info, Record
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core.config import MqttConfig, load_config
 from idroserra.ingest import consumer
 from idroserra.ingest.consumer import Ingest
@@ -165,22 +166,48 @@ def test_our_own_status_is_not_a_nodes(host):
     assert host.spool.counts() == {}
 
 
-def test_while_the_spool_is_full_words_still_pass_and_records_wait(host):
+def fill(host):
+    """Fill the spool; return the node and message that it could not take."""
     nodes = (f"idro-{number}" for number in count())  # each within its quota
     while host.spool.state == "ok":
         last = next(nodes)
         for at in range(1, 8_000, 20):
             host.arrive("telemetry", telemetry(at, 20), node=last)
         host.ingest.step()
-    full_depth = host.spool.depth
-    host.arrive("status", b"online")
-    host.ingest.step()
-    assert host.nodes.get(NODE).online
-    assert host.spool.depth == full_depth
+    return last
+
+
+def test_a_full_spool_takes_no_records_and_their_nodes_send_them_again(host):
+    last = fill(host)
+    assert host.spool.stored_upto(last, "b1") == 0
     host.spool.done(host.spool.pending(10**6))
     host.ingest.step()
+    assert host.spool.stored_upto(last, "b1") == 0
+    host.arrive("telemetry", telemetry(1, 20), node=last)
+    host.ingest.step()
     assert host.spool.state == "ok"
-    assert host.spool.stored_upto(last, "b1") == 8_000
+    assert host.spool.stored_upto(last, "b1") == 20
+
+
+@pytest.mark.parametrize("message_count", [1, 8_000])
+def test_while_the_spool_is_full_a_restarted_node_gets_stops(host, message_count):
+    last = fill(host)
+    for at in range(message_count):
+        host.arrive("telemetry", telemetry(at + 1), node=f"{last}-{at % 50}")
+    host.ingest.step()
+    host.arrive("info", messages_host.pack_info(Info(
+        "0.1.0", "esp32-reservoir", "esp32", "b7", 5_000, None, "none", "power_on", "", (), {}, (),
+        False, 25, 0, AS_FLASHED, UNKNOWN_SYSTEM)))
+    host.arrive("status", b"online")
+    while not host.link.inbox.empty():
+        host.ingest.step()
+    assert host.nodes.get(NODE).online
+    assert host.nodes.get(NODE).info.boot_id == "b7"
+    host.spool.done(host.spool.pending(10**6))
+    host.arrive("telemetry", messages_host.pack_telemetry(
+        Batch("b7", None, None, 1, [Record(1, 1_000, {"reservoir.ph": 6.0}, {})])))
+    host.ingest.step()
+    assert host.spool.epoch(NODE, "b7") == NOW - 5_000  # by the info
 
 
 def test_a_record_of_newer_firmware_holds_nothing_up(host):
