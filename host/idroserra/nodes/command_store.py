@@ -1,6 +1,7 @@
-"""The commands in state.db. An outcome that the disk does not take is kept and stored later.
+"""The commands in state.db. What the disk does not take of a stop or an outcome is stored later.
 
-Otherwise a stop that ended on a full disk would be pending again after a restart.
+Otherwise a stop that ended on a full disk would be pending again after a restart of the host, and
+one that waits would not.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class CommandStore:
         """Open state.db. Raises OSError, sqlite3.Error, StoreUnavailable."""
         self.lock = threading.RLock()
         self._database = connect(path, SCHEMA, UPGRADES)
-        self._unsaved: dict[str, CommandState] = {}  # ended; the last KEPT_COUNT
+        self._unsaved: dict[str, CommandState] = {}  # stops and outcomes; the last KEPT_COUNT
         self._tried_ms: int | None = None
 
     def pending(self) -> list[CommandState]:
@@ -60,13 +61,14 @@ class CommandStore:
             return [self._unsaved.get(one.id, one) for one in found]
 
     def store(self, command: CommandState) -> None:
-        """Store a command or its new state; keep an outcome that the disk does not take."""
+        """Store a command or its new state; keep a stop or an outcome that the disk does not
+        take."""
         with self.lock:
             self._unsaved.pop(command.id, None)
             try:
                 store(self._database, command)
             except sqlite3.Error:
-                if command.state != "pending":
+                if command.verb == "stop" or command.state != "pending":
                     self._unsaved[command.id] = command
                 if len(self._unsaved) > KEPT_COUNT:
                     del self._unsaved[next(iter(self._unsaved))]

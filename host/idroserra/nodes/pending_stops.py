@@ -27,7 +27,6 @@ STOP_FOR_MS = 24 * 3_600_000  # then the node counts as out of reach for good
 _SHARED_MS = 600_000  # a stop is repeated for one that is requested so long after it
 _RECORD_MS = 60_000  # and such a request is recorded, if none was for so long
 _TTL_MS = 30_000
-_KEY_TRIES = 3  # with one of two keys, then with the other
 _MAX_ENDED = 1_000
 REPEAT_S = 0.5  # between two looks for stops that are due
 
@@ -258,7 +257,7 @@ class PendingStops:
         if not self._link.is_connected:
             return "broker_unreachable"
         key = node.key
-        if node.next_key is not None and waiting.sent_count // _KEY_TRIES % 2:
+        if node.next_key is not None and waiting.sent_count % 2:  # with either key in turn
             key = node.next_key
         message = self._messages.pack(node, waiting.command, key, ends_unix_ms)
         if message is None:

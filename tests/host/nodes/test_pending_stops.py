@@ -11,6 +11,8 @@ from idroserra.nodes.command_state import CommandState
 from idroserra.nodes.pending_stops import STOP_FOR_MS
 from support.stop_host import KEY, NODE, STOPPED
 
+NEXT_KEY = bytes(range(32, 64))
+
 YEAR_MS = 365 * 24 * 3_600_000
 
 
@@ -88,6 +90,17 @@ def test_a_restarted_host_goes_on_repeating_it(host, node, eventually):
     assert {one.id for one in node.commands} == {command_id}
     assert node.commands[1].not_after_at_ms > node.commands[0].not_after_at_ms - 1
     eventually(lambda: host.state(command_id) == ("pending", None), 10, "it was sent")
+
+
+def test_a_node_that_has_its_next_key_gets_the_stop_with_the_second_send(host, node, eventually):
+    host.nodes.stage_key(NODE, NEXT_KEY)
+    node.key = NEXT_KEY
+    received = []
+    node._on_command = lambda signed: received.append(node._is_authentic(signed))
+    host.send()
+    host.later()
+    eventually(lambda: len(received) == 2, 10, "both")
+    assert received == [False, True]
 
 
 @pytest.mark.parametrize(("outcome", "reason"), [

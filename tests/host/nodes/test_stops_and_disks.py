@@ -147,6 +147,21 @@ def test_an_answer_that_came_on_a_full_disk_is_stored_later(host, node, is_close
     assert host.state(other_id)[0] == host.state(command_id)[0] == "done"
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_stop_that_came_on_a_full_disk_waits_after_a_restart(host, node, is_closed):
+    set_full(host)
+    command_id = host.send()
+    host.later()
+    set_full(host, is_full=False)
+    if not is_closed:
+        host.later(UNSAVED_AGAIN_MS)
+        set_full(host)
+    host.close()
+    host.open()
+    assert host.state(command_id)[0] == "pending"
+    assert [stop.id for stop in host.commands._stops.all()] == [command_id]
+
+
 def test_a_stop_that_a_resume_ended_on_a_full_disk_stays_ended(host, node):
     command_id = host.send()
     set_full(host)
