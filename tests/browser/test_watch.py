@@ -100,6 +100,24 @@ def test_a_stop_is_sent_at_once_and_a_resume_after_a_question(host, node, termin
     assert [command.verb for command in node.commands] == ["stop", "resume"]
 
 
+@pytest.mark.parametrize(("key", "question"), [
+    ("a", "Action:"), ("r", "Resume dosing of idro-a?")])
+def test_a_stop_works_over_a_question_and_closes_it(host, node, terminal, key, question):
+    node.live(2)
+    node.tell("latched", {"reason": "three doses of ph_down had no effect"})
+
+    async def script(watch):
+        await watch.shows("1 alarm")
+        await watch.press(key)
+        await watch.shows(question)
+        await watch.press("s")
+        await watch.shows("idro-a: stop confirmed")
+        assert question not in watch.text()
+
+    terminal(script)
+    assert [command.verb for command in node.commands] == ["stop"]
+
+
 def test_alarms_are_shown_explained_and_acknowledged(host, node, terminal):
     node.live(2)
     node.tell("latched", {"reason": "three doses of ph_down had no effect"})

@@ -49,7 +49,7 @@ class WatchApp(App[None]):
     CSS_PATH = "watch.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "alarms", "alarms"),
-        Binding("s", "stop", "stop dosing"),
+        Binding("s", "stop", "stop dosing", priority=True),  # over a question too
         Binding("r", "resume", "resume"),
         Binding("n", "step(1)", "next node"),
         Binding("p", "step(-1)", "previous", show=False),
@@ -146,7 +146,9 @@ class WatchApp(App[None]):
         self.push_screen(AlarmsScreen(list(self._feed.alarms)), self._acknowledge)
 
     def action_stop(self) -> None:
-        """Stop all dosing of the node at once, without a question."""
+        """Stop all dosing of the node at once, without a question; close one that is open."""
+        if len(self.screen_stack) > 1:
+            self.screen.dismiss(None)
         if node := self._chosen:
             self.run_worker(lambda: self._send_command(node, "stop"), thread=True)
 
