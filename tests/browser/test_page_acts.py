@@ -10,6 +10,7 @@ from idro.protocol.reason import Reason
 from support import paho_node
 from support.delayed_responses import DelayedResponses, hide, show
 from support.pages import DESKTOP, PHONE
+from support.wait import wait_until
 
 
 def outcome(page, where):
@@ -30,6 +31,24 @@ def test_a_stop_is_pending_then_confirmed_then_resumed(node, tab):
     node.tell("resumed", {"by": "someone at the page"})
     expect(page.get_by_role("button", name="Resume")).to_be_hidden()
     watched.check()
+
+
+@pytest.mark.parametrize("by", ["pointer", "key"])
+def test_a_stop_does_not_wait_for_the_answer_to_a_resume(node, tab, by):
+    page = tab(PHONE).open("/nodes/idro-a")
+    node.tell("stopped", {"by": "someone at the page"})
+    node.answer = None
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_disabled()
+    wait_until(lambda: node.commands, 10, "the resume")
+    node.answer = "done"
+    if by == "pointer":
+        page.get_by_role("button", name="Stop all dosing").click(timeout=3_000)
+    else:
+        page.keyboard.press("F8")
+    expect(outcome(page, "#control")).to_contain_text("Confirmed: the node stopped all dosing")
+    assert [command.verb for command in node.commands] == ["resume", "stop"]
+    node.tell("resumed", {"by": "someone at the page"})
 
 
 @pytest.mark.parametrize("path", ["/", "/alarms", "/account", "/nodes/idro-a/report"])

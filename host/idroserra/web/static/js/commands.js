@@ -13,7 +13,8 @@ const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correc
 // A command that reaches the host later than this expires.
 const REACH_MS = 20_000;
 // A stop that the host has not taken is sent again.
-const STOP_MS = 4_000, STOP_TRIES = 3, AGAIN_MS = 2_000;
+export const STOP_MS = 4_000;
+const STOP_TRIES = 3, AGAIN_MS = 2_000;
 const LATE_MS = 600_000;
 const QUIET_MS = 3_000;
 const POLL_MS = 1_000;

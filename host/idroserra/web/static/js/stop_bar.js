@@ -4,7 +4,7 @@
 // A resume is sent to each node by itself and names what it ends, so that it undoes nothing newer. The rest is not sent
 // once the dialog is closed or one of the nodes is to stop.
 
-import { command, pause, repeated, stopNode } from "./commands.js";
+import { command, pause, repeated, STOP_MS, stopNode } from "./commands.js";
 import { openConfirm, withDisabled } from "./confirm_dialog.js";
 import { request } from "./connection.js";
 import { make, setText, showOutcome } from "./dom.js";
@@ -60,7 +60,10 @@ class StopBar {
 
   /** Ask, or confirm what was asked: the key of Stop, pressed again, is a yes. */
   askStop(scope) {
-    if (this.results.isOfStop(scope)) return;
+    if (this.results.isOfStop(scope)) {
+      this.sendStop();
+      return;
+    }
     this.results.close();
     if (this.sure.open) {
       const yes = this.sure.querySelector("[value=yes].stop");
@@ -108,7 +111,7 @@ class StopBar {
     const lostText = t("The host does not answer: press Stop again, a second one does no harm. In an emergency, switch the nodes off.");
     showOutcome(this.outcome, "pending", t("Stopping all dosing\u2026"));
     try {
-      const { commands } = await repeated(() => request(path, { method: "POST", body: {}, lostText }));
+      const { commands } = await repeated(() => request(path, { method: "POST", body: {}, lostText, timeoutMs: STOP_MS }));
       this.outcome.hidden = true;
       this.results.ofStop(commands, this.scope);
     } catch (error) {

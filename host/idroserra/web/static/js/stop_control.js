@@ -27,7 +27,8 @@ export class StopControl {
 
   async sendResume() {
     const texts = [t("Resuming dosing\u2026"), t("Confirmed: dosing is enabled again")];
-    await withDisabled([this.stop, this.resume], () => follow(this.outcome, ...texts, () => command(this.node, "resume", {})));
+    // A stop does not wait for the answer to a resume.
+    await withDisabled([this.resume], () => follow(this.outcome, ...texts, () => command(this.node, "resume", {})));
   }
 
   /** The state of dosing, with a link to what holds it; the bar itself has Resume. */
