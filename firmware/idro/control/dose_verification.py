@@ -58,6 +58,7 @@ class DoseVerification:
 
     def clear(self):
         """Discard all doses."""
+        self._watch = None
         self._earlier = _NO_DOSES  # settled: predicted, moved, count, worst, excess, ms
         self._earlier_ms = None  # of the first of them
         self._owed_sign = 0  # of doses whose watch has not excused them
@@ -104,7 +105,8 @@ class DoseVerification:
         self._predicted = 0
         self._count = 0
         self._last_ms = None
-        self._watch = None
+        if self._watch is not None:
+            self._watch = self._watch.restart()
 
     def add(self, value, level_mm, predicted, now_ms, drift_per_h=0.0):
         """Add a dose at `value`, predicted to move it by `predicted` (signed).
@@ -206,11 +208,11 @@ class DoseVerification:
             return NO_EFFECT
         self._watched_ms, self._owed_sign = now_ms, sign
         watch = EffectWatch(
-            sign, abs(predicted), others, excess, value, during_ms,
-            max(0.0, -sign * self._drift_per_h), thresholds, now_ms)
+            sign, abs(predicted), others, excess, during_ms,
+            max(0.0, -sign * self._drift_per_h), thresholds)
         self.settle(value, now_ms)  # what ends the watch does not forgive them
         self._watch = watch
-        return None
+        return watch.has_worked(value, now_ms)  # begins it: None
 
     def _outliers_at(self, value, now_ms, worst, excess):
         """Return the furthest move against a dose, and how far the furthest with one went beyond

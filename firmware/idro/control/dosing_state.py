@@ -131,6 +131,7 @@ class LoopState:
         """Process a reading after measure(); return a verdict of DoseVerification or None."""
         if self.verification.watch(reading, water.level, now_ms, wait_ms):
             self.invalidate()
+            return None
         if water.mixing_left_ms > 0 or reading.value is None:
             return None
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(now_ms), now_ms)

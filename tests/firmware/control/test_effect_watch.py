@@ -8,6 +8,7 @@ import pytest
 from idro.control import dose_verification as judged
 from idro.control import dosing
 from idro.control.dosing_state import DosingState
+from idro.control.effect_watch import WATCH_MS
 from idro.protocol.reason import Reason
 from idro.protocol.types import Actuation
 from support.dosing_waters import VALUES, dosed, given_acid, verdict, watched_verdict, water
@@ -141,13 +142,46 @@ def test_nutrient_that_is_owed_follows_in_the_watch():
     assert decide_of(memory, now_ms)[0].actuator == "nutrient_b"
 
 
-def test_a_fill_ends_the_watch_and_forgives_nothing():
+def test_a_fill_begins_the_hour_again_and_forgives_nothing():
     memory, now_ms = dosed()
     verdict(memory, water(ph=7.0), now_ms)
-    verdict(memory, water(ph=7.0, is_filling=True), now_ms + 600_000)
-    assert memory.watch_left_ms(now_ms + 600_000) == 0
-    given_acid(memory, 7.0, now_ms + 900_000)
-    assert verdict(memory, water(ph=7.0), now_ms + 2 * 900_000) == judged.NO_EFFECT
+    at_ms = now_ms + 600_000
+    verdict(memory, water(ph=7.0, is_filling=True), at_ms)
+    assert memory.watch_left_ms(at_ms) == WATCH_MS
+    assert watched_verdict(memory, water(ph=6.9), at_ms + 900_000) == judged.NO_EFFECT
+
+
+def test_water_that_changed_in_the_hour_hides_no_acid_that_works():
+    memory, now_ms = dosed()
+    verdict(memory, water(ph=7.0), now_ms)
+    at_ms = now_ms + 600_000
+    verdict(memory, water(ph=7.0, is_filling=True), at_ms)
+    # The fill has raised it; without doses it shows the drift that the acid held.
+    assert watched_verdict(memory, water(ph=7.1), at_ms + 900_000, drift_ph_h=0.25) is None
+    assert memory.watch_left_ms(at_ms + 900_000 + WATCH_MS) == 0
+
+
+def test_a_probe_that_fails_in_the_hour_begins_it_again():
+    memory, now_ms = dosed()
+    verdict(memory, water(ph=7.0), now_ms)
+    for _ in range(10):
+        now_ms += 30_000
+        verdict(memory, water(ph="crc"), now_ms)
+    verdict(memory, water(ph=7.0), now_ms + 30_000)
+    assert memory.watch_left_ms(now_ms + 30_000) == WATCH_MS
+    assert watched_verdict(memory, water(ph=7.0), now_ms + 60_000) == judged.NO_EFFECT
+
+
+def test_after_three_hours_that_a_fill_ended_the_next_dose_is_judged():
+    memory, now_ms = dosed()
+    verdict(memory, water(ph=7.0), now_ms)
+    for count in range(1, 4):
+        now_ms += 1_200_000
+        verdict(memory, water(ph=7.0, is_filling=True), now_ms)
+        assert bool(memory.watch_left_ms(now_ms)) == (count < 3)
+        verdict(memory, water(ph=7.0), now_ms + 900_000)
+    given_acid(memory, 7.0, now_ms + 960_000)
+    assert verdict(memory, water(ph=7.0), now_ms + 960_000 + 900_000) == judged.NO_EFFECT
 
 
 def test_a_second_watch_needs_a_day_or_a_person():
