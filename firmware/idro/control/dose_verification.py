@@ -212,7 +212,7 @@ class DoseVerification:
             max(0.0, -sign * self._drift_per_h), thresholds)
         self.settle(value, now_ms)  # what ends the watch does not forgive them
         self._watch = watch
-        return watch.has_worked(value, now_ms)  # begins it: None
+        return watch.has_worked(value, now_ms)  # None: the hour begins with this value
 
     def _outliers_at(self, value, now_ms, worst, excess):
         """Return the furthest move against a dose, and how far the furthest with one went beyond

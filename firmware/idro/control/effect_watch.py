@@ -75,6 +75,6 @@ class EffectWatch:
             against_per_h = self._excused_per_h  # no water is as fast: it is the probe
         until_first_h = (_SETTLE_MS + 0.5 * _WINDOW_MS) / _HOUR_MS
         moved = self._sign * (first - self._value) + against_per_h * until_first_h
-        moved -= max(0.0, self._excess + min(0.0, moved))
-        against_per_h -= self._excused_per_h
-        return self._effect + moved + against_per_h * self._during_h >= self._least
+        effect = self._effect + moved - max(0.0, self._excess + min(0.0, moved))
+        effect += (against_per_h - self._excused_per_h) * self._during_h
+        return effect >= self._least
