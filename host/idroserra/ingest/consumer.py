@@ -1,10 +1,11 @@
 """Moves messages from the broker to the spool: decode, commit in groups, then acknowledge.
 
 The node gets down/stored, if the host has its key; the broker gets PUBACK. While the spool cannot
-be written (disk full) no node gets down/stored and records are dropped, which their nodes send
-again; status, infos and answers go on, so that stops work. It recovers automatically. An invalid
-message or record is stored as rejected, acknowledged and counted, so that it does not block
-others; a later version of the host may be able to read it.
+be written (disk full) no node gets down/stored, and records are dropped: their nodes keep them
+and send them again. Status, infos and answers are handled, so that stops work. It recovers
+automatically. An invalid message or record is stored as rejected, acknowledged and counted, so
+that it does not block others; a later version of the host may be able to read it. On a full disk
+it is dropped too.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ class Ingest:
 
     def _write(self) -> CommitResult | None:
         """Store what is held. Return None if that is nothing, or if the spool cannot be written:
-        then only infos are kept, as no node sends them again for that."""
+        then only the newest info of each node is kept, which no node sends again."""
         if not self._held:
             return None
         try:
