@@ -1,6 +1,5 @@
 """History in pages: the same as in one read, in little memory."""
 
-import tracemalloc
 from itertools import chain, count
 
 import pytest
@@ -11,6 +10,7 @@ from idroserra.history import paging
 from idroserra.history.copy import CopyProgress, copy
 from idroserra.history.models import EventPoint, Instant
 from idroserra.history.sqlite.store import SqliteStore
+from support.peak_bytes import peak_bytes
 from support.store_rig import HOUR_MS, NODE, T0, maintain, sqlite_store
 
 CHANNELS = ("air.rh_pct", "air.temp_c", "reservoir.ph")
@@ -116,15 +116,6 @@ def test_the_span_of_a_node_is_found_without_those_of_others(store):
     assert len(steps) < 5
 
 
-def peak_b(run):
-    tracemalloc.start()
-    try:
-        run()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.usefixtures("any_number_of_events")
 def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store):
     many = 20 * paging.PAGE
@@ -132,7 +123,7 @@ def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store)
                 [event(seq, seq // 4) for seq in range(many)])
     span = (NODE, T0, T0 + HOUR_MS)
     counts = []
-    peak = peak_b(lambda: counts.extend((
+    peak = peak_bytes(lambda: counts.extend((
         sum(1 for _ in paging.events(store, *span)),
         sum(len(page) for page in paging.instant_pages(store, *span)))))
     assert counts == [many, many]
@@ -147,7 +138,7 @@ def test_a_flood_is_copied_in_little_memory(store, tmp_path):
     target = SqliteStore(tmp_path / "target.db")
     done = []
     try:
-        peak = peak_b(lambda: done.append(
+        peak = peak_bytes(lambda: done.append(
             copy(store, target, CopyProgress(None, "x"), lambda *_: None)))
         span = (NODE, T0, T0 + HOUR_MS)
         assert target.instants(*span) == store.instants(*span)

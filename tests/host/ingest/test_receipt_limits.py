@@ -1,7 +1,6 @@
 """What one node sent before costs its next message neither time nor memory."""
 
 import sqlite3
-import tracemalloc
 from contextlib import closing
 
 import pytest
@@ -11,6 +10,7 @@ from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.ingest.receipts import MAX_BOOTS, MAX_NODE_RANGES, MAX_RANGES
 from idroserra.ingest.received import NodeInfoMessage, Received
 from idroserra.ingest.spool import Spool
+from support.peak_bytes import peak_bytes
 
 NODE, OTHER = "idro-a1", "idro-b2"
 NOW = 1_795_507_200_000
@@ -52,15 +52,6 @@ def rows(tmp_path, node):
 def send_gaps(spool, boots=BOOTS, gaps=GAPS):
     for number in range(boots):
         spool.commit([telemetry(even(gaps), f"n{number}")])
-
-
-def peak_bytes(run):
-    tracemalloc.start()
-    try:
-        run()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_gaps_of_a_node_are_bounded_over_all_its_boots(spool, tmp_path):

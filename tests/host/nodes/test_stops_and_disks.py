@@ -128,6 +128,16 @@ def set_full(host, *, is_full=True):
     host.commands._records._database.execute(f"PRAGMA query_only={int(is_full)}")
 
 
+def restart_with_room(host, *, is_closed):
+    """Free the disk and restart: what waits is stored as the host closes, or a minute before."""
+    set_full(host, is_full=False)
+    if not is_closed:
+        host.later(UNSAVED_AGAIN_MS)
+        set_full(host)
+    host.close()
+    host.open()
+
+
 @pytest.mark.parametrize("is_closed", [False, True])
 def test_an_answer_that_came_on_a_full_disk_is_stored_later(host, node, is_closed):
     command_id, other_id = host.send(), host.send("end_correction")
@@ -137,12 +147,7 @@ def test_an_answer_that_came_on_a_full_disk_is_stored_later(host, node, is_close
     host.later(60_000)
     assert host.state(other_id)[0] == host.state(command_id)[0] == "done"
     assert {one.state for one in host.commands.recent(NODE)} == {"done"}
-    set_full(host, is_full=False)
-    if not is_closed:
-        host.later(UNSAVED_AGAIN_MS)
-        set_full(host)
-    host.close()
-    host.open()
+    restart_with_room(host, is_closed=is_closed)
     host.later()
     assert host.state(other_id)[0] == host.state(command_id)[0] == "done"
 
@@ -152,12 +157,7 @@ def test_a_stop_that_came_on_a_full_disk_waits_after_a_restart(host, node, is_cl
     set_full(host)
     command_id = host.send()
     host.later()
-    set_full(host, is_full=False)
-    if not is_closed:
-        host.later(UNSAVED_AGAIN_MS)
-        set_full(host)
-    host.close()
-    host.open()
+    restart_with_room(host, is_closed=is_closed)
     assert host.state(command_id)[0] == "pending"
     assert [stop.id for stop in host.commands._stops.all()] == [command_id]
 

@@ -155,24 +155,6 @@ def test_home_assistant_cannot_dose_and_unknown_entities_are_ignored(host, home,
     assert {one.verb for one in node.commands} <= {"stop", "resume"}
 
 
-def test_a_retained_order_is_passed_over_when_the_host_starts(
-        tmp_path, mosquitto, eventually):
-    publish.single("idro/v1/host/ha/idro-a/stop/set", "PRESS", qos=1, retain=True,
-                   port=mosquitto.port, hostname="127.0.0.1")
-    running = Host(tmp_path / "host", mosquitto.port, eventually,
-                   more={"homeassistant": {"enabled": True}})
-    home = FakeHomeAssistant(mosquitto.port)
-    try:
-        node = running.node("idro-a")
-        eventually(lambda: home.device("idro-a"), 10, "the node to be announced")
-        home.set("idro-a", "resume", "PRESS")
-        eventually(lambda: node.commands, 10, "the command that was meant")
-        assert [one.verb for one in node.commands] == ["resume"]
-    finally:
-        home.close()
-        running.stop()
-
-
 def test_a_restarted_home_assistant_receives_everything(home, node, eventually):
     eventually(lambda: home.of("idro-a", "settings"), 10, "the settings")
     home.restart()
