@@ -43,12 +43,6 @@ async function busy(run) {
 }
 
 const secret = takeSecret();
-const session = await ask("/api/session").catch(() => ({}));
-if (session.user) location.replace(onward());
-else if (login && secret) enter("/api/session/link", { token: secret });
-else if (login && session.needs_setup) location.replace("/setup");
-else if (setup && session.needs_setup === false) location.replace("/login");
-
 if (setup && secret) {
   form.elements.token.value = secret;
   form.querySelector(".token").hidden = true;
@@ -75,3 +69,10 @@ form.addEventListener("submit", (event) => {
   if (password.value !== again.value) return showOutcome(t("The two passwords differ."));
   return enter("/api/setup", { token: token.value.trim(), name: name.value, password: password.value });
 });
+
+// After the handlers: a click before this answer must not be lost.
+const session = await ask("/api/session").catch(() => ({}));
+if (session.user) location.replace(onward());
+else if (login && secret) enter("/api/session/link", { token: secret });
+else if (login && session.needs_setup) location.replace("/setup");
+else if (setup && session.needs_setup === false) location.replace("/login");
