@@ -165,9 +165,9 @@ def parse_command(set_topic: str, outputs: Mapping[str, str]) -> SetCommand | No
 
 
 def _named(node: str, key: str, entity: dict[str, Any]) -> dict[str, Any]:
-    name, safe = entity_name(key), node.replace("-", "_")
-    return entity | {"uniq_id": f"{DEVICE_PREFIX}{safe}_{name}",
-                     "def_ent_id": f"{entity['p']}.{safe}_{name}"}
+    name = entity_name(key)
+    return entity | {"uniq_id": f"{DEVICE_PREFIX}{node}_{name}",  # a node's id has no _
+                     "def_ent_id": f"{entity['p']}.{node.replace('-', '_')}_{name}"}
 
 
 def _both_online(node: str) -> list[dict[str, str]]:

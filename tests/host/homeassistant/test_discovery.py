@@ -15,11 +15,22 @@ def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
     assert faults(host_device("site", "https://serra.example")) == []
 
 
-def test_a_node_without_a_key_has_no_controls():
+def entities_of(node, *channels):
     info = protocol.Info("0.1.0", "b", "esp32", "7f3a11aa", 1, None, "host", "power_on", "ab" * 32,
-                         ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0,
+                         channels, {"circulation": "switch"}, (), True, 100, 0,
                          protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
-    found = device(Node("idro-b", "test", info=info), None)
+    return device(Node(node, "test", info=info), None)
+
+
+def test_no_entities_of_two_nodes_have_one_id():
+    of_two = [entity["uniq_id"] for node, channel in (("farm", "north_tank.ph"),
+                                                      ("farm-north", "tank.ph"))
+              for entity in entities_of(node, channel)["cmps"].values()]
+    assert len(of_two) == len(set(of_two))
+
+
+def test_a_node_without_a_key_has_no_controls():
+    found = entities_of("idro-b", "reservoir.ph")
     assert {entity["p"] for entity in found["cmps"].values()} == {
         "sensor", "binary_sensor", "event"}
     assert device(Node("idro-b", "test"), None) is None
