@@ -35,7 +35,7 @@ def start_demo(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "idroserra.cli", "demo", *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        stdin=subprocess.DEVNULL, env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL, env={**os.environ, **environment}, process_group=0,
     )
 
 
@@ -55,7 +55,7 @@ def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
         wait_until(lambda: _nodes_online(demo, port) == 2, 60, "two greenhouses online")
         wait_until(lambda: _is_history_stored(port), 60, "their history in the store")
     finally:
-        demo.terminate()
+        os.killpg(demo.pid, signal.SIGINT)  # as Ctrl-C does in a terminal
         out, err = demo.communicate(timeout=300)
     assert demo.returncode == 0, err
     report = json.loads(out)

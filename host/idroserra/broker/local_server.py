@@ -45,8 +45,8 @@ class LocalServer(ABC):
         log_path = self.folder / f"{self.kind}.log"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                process_group=0)  # Ctrl-C ends its user first
         deadline = time.monotonic() + _START_DEADLINE_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

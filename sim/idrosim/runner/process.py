@@ -158,8 +158,7 @@ def run_lockstep(
     with _JobFile(job) as path:
         while True:
             before_ms = run.at_ms
-            # Its own process group: Ctrl-C at the terminal must not reach the board.
-            with _start(job, path, micropython, subprocess.DEVNULL, group=0) as process:
+            with _start(job, path, micropython, subprocess.DEVNULL) as process:
                 try:
                     for line in _lines(process, run, on_console):
                         at_ms = line.get("at_ms", line.get("at_us", 0) // 1_000)
@@ -294,8 +293,7 @@ class _JobFile:
 
 
 def _start(
-    job: Mapping[str, Any], path: Path, micropython: Path | None, stdin: int,
-    group: int | None = None,
+    job: Mapping[str, Any], path: Path, micropython: Path | None, stdin: int
 ) -> subprocess.Popen[bytes]:
     program = micropython or find_micropython()
     heap = f"heapsize={job.get('heap', HEAP)}"
@@ -307,7 +305,7 @@ def _start(
     try:
         return subprocess.Popen(
             command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            process_group=group)
+            process_group=0)  # Ctrl-C at the terminal must not reach the board
     except OSError as error:
         raise SimulatorError(f"{program} does not start: {error}") from error
 
