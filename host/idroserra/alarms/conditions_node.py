@@ -61,7 +61,7 @@ def _latched(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     events = [node.events[kind] for kind in ("latched", "resumed") if kind in node.events]
-    newest = max(events, key=lambda event: event.unix_us, default=None)
+    newest = max(events, key=lambda event: event.unix_ms, default=None)
     if newest is None or newest.kind == "resumed":
         yield _found(rule, node, False, Reason("dosing_free"))
         return

@@ -2,9 +2,6 @@
 
 The ingest adds events as they are committed. The store is read too: at the start of the host for
 the past, and again every minute, because a node's history may be loaded into the store directly.
-
-The newest event counts. The clock may have been wrong: events of a boot that has ended are given
-times before those of the running boot.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ from typing import Any, NamedTuple
 
 from idroserra.core.errors import StoreError
 from idroserra.history.models import Store
-from idroserra.nodes.node import MAX_ENDED_BOOTS, IsAfter, by_time_only
 
 BOOT = "boot"
 DECIDED = "decided"
@@ -45,10 +41,6 @@ class Event(NamedTuple):
         """The time in ms."""
         return self.unix_us // 1_000
 
-    def earlier(self, by_us: int) -> Event:
-        """Return it with a time that is earlier by by_us, if that is above 0."""
-        return self._replace(unix_us=self.unix_us - by_us) if by_us > 0 else self
-
 
 class _Query(NamedTuple):
     """Which kinds are read from the store, how far back, how often, and the newest of each kind
@@ -77,17 +69,12 @@ _KINDS = frozenset(_STATES.kinds + _DOSES.kinds)
 class LatestEvents:
     """The latest event of each kind, and the latest decision of each loop. Thread-safe."""
 
-    def __init__(
-        self, store: Callable[[], Store], now_unix_ms: Callable[[], int],
-        is_after: IsAfter = by_time_only
-    ) -> None:
+    def __init__(self, store: Callable[[], Store], now_unix_ms: Callable[[], int]) -> None:
         self._store = store
-        self._is_after = is_after
         self._now_unix_ms = now_unix_ms
         self._lock = threading.Lock()
         self._events: dict[str, dict[str, Event]] = {}
         self._boots_unix_ms: dict[str, set[int]] = {}
-        self._late_us: dict[str, dict[str, int]] = {}  # of each node: how much too late by boot
         self._read: set[tuple[str, _Query]] = set()
         self._asked_unix_ms: dict[tuple[str, _Query], int] = {}
         self._failed_unix_ms: int | None = None
@@ -105,10 +92,9 @@ class LatestEvents:
                 if len(boots) > MAX_BOOTS:
                     boots.remove(min(boots))
             known = self._events.setdefault(node, {})
-            event = self._in_order(node, Event(unix_us, kind, detail, boot_id), known)
             for key in _keys(kind, detail):
-                if key not in known or known[key].unix_us <= event.unix_us:
-                    known[key] = event
+                if key not in known or known[key].unix_us <= unix_us:
+                    known[key] = Event(unix_us, kind, detail, boot_id)
             if len(known) > MAX_SUBJECTS:
                 _drop_oldest_subject(known)
 
@@ -174,32 +160,6 @@ class LatestEvents:
         with self._lock:
             self._read.add(key)
         return True
-
-    def _in_order(self, node: str, event: Event, known: dict[str, Event]) -> Event:
-        """Return the event to add; it or the known ones earlier where their boot ended before."""
-        event = event.earlier(self._late_us.get(node, {}).get(event.boot_id, 0))
-        times_us: dict[str, list[int]] = {}
-        for one in known.values():
-            times_us.setdefault(one.boot_id, []).append(one.unix_us)
-        for boot_id, of_boot in times_us.items():
-            if self._is_after(node, event.boot_id, boot_id):
-                self._shift(node, boot_id, max(of_boot) - event.unix_us + 1, known)
-            elif self._is_after(node, boot_id, event.boot_id):
-                late_us = event.unix_us - min(of_boot) + 1
-                self._shift(node, event.boot_id, late_us, known)
-                event = event.earlier(late_us)
-        return event
-
-    def _shift(self, node: str, boot_id: str, late_us: int, known: dict[str, Event]) -> None:
-        """Give the events of a boot times that are earlier by late_us, if it is above 0."""
-        if late_us <= 0:
-            return
-        late = self._late_us.setdefault(node, {})
-        late[boot_id] = late.pop(boot_id, 0) + late_us
-        if len(late) > MAX_ENDED_BOOTS:
-            del late[next(iter(late))]
-        known |= {key: one.earlier(late_us) for key, one in known.items()
-                  if one.boot_id == boot_id}
 
 
 def without_ended_holds(events: Mapping[str, Event], boot_id: str) -> dict[str, Event]:

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from idroserra.nodes.node import IsAfter, by_time_only
-
 Message = dict[str, Any]
 
 MAX_WAITING = 1_000
@@ -75,12 +73,11 @@ class Subscription:
 class LiveState:
     """Newest channel values per node, and the subscriptions."""
 
-    def __init__(self, is_after: IsAfter = by_time_only) -> None:
-        self._is_after = is_after
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._channels: dict[str, dict[str, Message]] = {}
-        # Of each node: boot and time of the newest record, and those since, for channels().
-        self._newest: dict[str, tuple[str, int]] = {}
+        # Of each node: the newest time of any record, and the records since, for channels().
+        self._newest_unix_ms: dict[str, int] = {}
         self._recent: dict[str, list[Recent]] = {}
         self._progress: dict[str, Message] = {}
         self._subscriptions: tuple[Subscription, ...] = ()
@@ -92,20 +89,15 @@ class LiveState:
             return {key: dict(entry) for key, entry in self._channels.get(node, {}).items()}
 
     def record(
-        self, node: str, unix_ms: int, values: dict[str, float], faults: dict[str, str],
-        boot_id: str = ""
+        self, node: str, unix_ms: int, values: dict[str, float], faults: dict[str, str]
     ) -> None:
         """Add a record. One older than the known values is no news: it may be a backlog."""
         if not values and not faults:
             return
         with self._lock:
-            boot, newest_unix_ms = self._newest.get(node, (boot_id, unix_ms))
-            fresh = unix_ms >= newest_unix_ms
-            if fresh and self._is_after(node, boot, boot_id):
-                return  # dated after what came after it
-            if fresh or self._is_after(node, boot_id, boot):
-                fresh = True
-                self._newest[node] = boot_id, unix_ms
+            fresh = unix_ms >= self._newest_unix_ms.get(node, unix_ms)
+            if fresh:
+                self._newest_unix_ms[node] = unix_ms
                 recent = self._recent.setdefault(node, [])
                 recent.append((unix_ms, values, faults))
                 if len(recent) > MAX_RECENT:
@@ -121,7 +113,7 @@ class LiveState:
         """Discard everything of a node."""
         with self._lock:
             self._channels.pop(node, None)
-            self._newest.pop(node, None)
+            self._newest_unix_ms.pop(node, None)
             self._recent.pop(node, None)
             self._progress.pop(node, None)
 

@@ -12,17 +12,9 @@ from idroserra.core import protocol
 from idroserra.core.reasons import Reason
 from idroserra.nodes.restored import RestoredSettings
 
-MAX_ENDED_BOOTS = 200
 STEADY_MS = 60_000  # a boot is shown at its time until its messages tell another
 
 _Unpacked = TypeVar("_Unpacked")
-# is_after(node, boot_id, other): whether a boot is after another, whatever their times say.
-IsAfter = Callable[[str, str, str], bool]
-
-
-def by_time_only(_node: str, _boot_id: str, _other: str) -> bool:
-    """The IsAfter of caches that know of no boots."""
-    return False
 
 
 @dataclass(frozen=True)
@@ -34,9 +26,8 @@ class Node:
     shown. `report` holds the active settings as reported by the node, at report_unix_ms if
     this host received the report itself. `refused_rev` is the newest wanted revision that the node
     refused, or 0: it reports why beside the revision in force. `restored`: what a backup wanted of
-    it, until a person chooses. `ended_boots` are the boots before the running one that this host
-    heard of since it started, the newest first. Until `leaving_until_unix_ms` another host is to
-    take the node over, and this one confirms no records of it; 0 if none is.
+    it, until a person chooses. Until `leaving_until_unix_ms` another host is to take the node
+    over, and this one confirms no records of it; 0 if none is.
     """
 
     node: str
@@ -46,7 +37,6 @@ class Node:
     info: protocol.Info | None = None
     boot_epoch_unix_ms: int | None = None
     booted_unix_ms: int | None = None
-    ended_boots: Mapping[str, None] = field(default_factory=dict)
     refused_rev: int = 0
     wanted_rev: int = 0
     wanted_by: str = ""
@@ -64,23 +54,6 @@ class Node:
         if booted is None or abs(epoch_unix_ms - booted) > STEADY_MS:
             booted = epoch_unix_ms
         return replace(self, boot_epoch_unix_ms=epoch_unix_ms, booted_unix_ms=booted)
-
-    def with_info(self, info: protocol.Info) -> Node:
-        """Return the node after its info message."""
-        if self.info is not None and self.info.boot_id == info.boot_id:
-            return replace(self, info=info)
-        before = [boot_id for boot_id, _last_at_ms in reversed(info.boots)]
-        if self.info is not None:
-            before.append(self.info.boot_id)
-        ended = dict.fromkeys((*before, *self.ended_boots))
-        ended.pop(info.boot_id, None)
-        return replace(self, info=info, boot_epoch_unix_ms=None, booted_unix_ms=None,
-                       ended_boots=dict.fromkeys(list(ended)[:MAX_ENDED_BOOTS]))
-
-    def is_after(self, boot_id: str, other: str) -> bool:
-        """True if a boot is the running one and the other has ended, whatever their times say."""
-        return (self.info is not None and boot_id == self.info.boot_id
-                and other in self.ended_boots)
 
     @property
     def reported_outcome(self) -> tuple[int, Reason | None, int] | None:

@@ -73,11 +73,6 @@ class Nodes:
         """Return one node as last set, or None. Does not wait for a write to the disk."""
         return self._nodes.get(node)
 
-    def is_after(self, node: str, boot_id: str, other: str) -> bool:
-        """True if a boot is the running one and the other has ended, whatever their times say."""
-        known = self._nodes.get(node)
-        return known is not None and known.is_after(boot_id, other)
-
     def peek_at(self, site: str | None) -> list[Node]:
         """Return the nodes of a site, or of all, as last set. Does not wait for the disk.
 
@@ -227,9 +222,10 @@ class Nodes:
         with self._lock:
             known = self._known(node)
             same_boot = known.info is not None and known.info.boot_id == info.boot_id
-            now = known.with_info(info)
+            now = replace(known, info=info)
             if not same_boot:
-                return self._save_report(now, unix_ms)
+                return self._save_report(
+                    replace(now, boot_epoch_unix_ms=None, booted_unix_ms=None), unix_ms)
             # A reconnect only: no commit for each of a thousand nodes when the broker returns.
             self._unsaved.setdefault(node, known.last_seen_unix_ms or 0)
             self._nodes[node] = now

@@ -97,7 +97,7 @@ class HostMessageHandler:
         if accepted.leaf == "telemetry":
             for record in accepted.news[-min(most, MAX_LIVE_RECORDS):]:
                 self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
-                                  record.values, record.faults, accepted.boot_id)
+                                  record.values, record.faults)
             return
         recent: list[dict[str, Any]] = []
         for record in accepted.records:

@@ -113,9 +113,8 @@ class Service:
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
                 config.spool.max_unread))
             self.store = closed(open_store(config))
-            self.live = LiveState(self.nodes.is_after)
-            self.latest_events = LatestEvents(
-                lambda: self.store, now_unix_ms, self.nodes.is_after)
+            self.live = LiveState()
+            self.latest_events = LatestEvents(lambda: self.store, now_unix_ms)
             self.settings_history = closed(SettingsHistory(state, config.store.keep.daily_days))
             self.settings_history.begin(self.nodes.all(), now_unix_ms())
             self.access = closed(AuthService(folder, config.access, now_unix_ms))
