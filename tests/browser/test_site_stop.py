@@ -7,9 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from idroserra.auth.roles import Role
 from support.delayed_responses import settled
-from support.pages import DESKTOP, MonitoredTab
 from support.wait import wait_until
 
 
@@ -28,26 +26,11 @@ def fleet_at(host):
     return made
 
 
-@pytest.fixture
-def open_page(browser, host):
-    tabs = []
-
-    def opened(path):
-        tabs.append(MonitoredTab(browser, host.url, DESKTOP, "light",
-                                 host.session_of(Role.OPERATOR)))
-        return tabs[-1].open(path)
-
-    yield opened
-    for tab in tabs:
-        tab.check()
-        tab.close()
-
-
-def test_a_site_is_stopped_by_one_key_and_each_answer_is_shown(fleet_at, open_page):
+def test_a_site_is_stopped_by_one_key_and_each_answer_is_shown(fleet_at, tab):
     nodes = fleet_at("Naples", "basil-1", "basil-2", "basil-3")
     elsewhere = fleet_at("Rome", "basil-4")["basil-4"]
     nodes["basil-2"].answer = None
-    page = open_page("/sites/Naples")
+    page = tab().open("/sites/Naples")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.locator("#stop-bar .stop")).to_be_focused()  # the first after the skip link
@@ -84,12 +67,12 @@ def stop_site(page):
     page.locator("#stop-sure [value=yes]").click()
 
 
-def test_the_answers_of_a_stop_are_looked_up_a_few_at_a_time(fleet_at, open_page):
+def test_the_answers_of_a_stop_are_looked_up_a_few_at_a_time(fleet_at, tab):
     names = [f"basil-{number}" for number in range(11, 20)]
     nodes = fleet_at("Bari", *names)
     for name in names:
         nodes[name].answer = None
-    page = open_page("/sites/Bari")
+    page = tab().open("/sites/Bari")
     looks = []
     page.route("**/api/commands/*", lambda route: looks.append(route))
     page.clock.install()
@@ -109,12 +92,12 @@ def test_the_answers_of_a_stop_are_looked_up_a_few_at_a_time(fleet_at, open_page
     expect(results.locator("[data-state=done]")).to_have_count(len(names))
 
 
-def test_a_late_answer_of_a_stop_is_not_shown_as_one_of_a_resume(host, fleet_at, open_page):
+def test_a_late_answer_of_a_stop_is_not_shown_as_one_of_a_resume(host, fleet_at, tab):
     names = ["basil-21", "basil-22"]
     nodes = fleet_at("Trani", *names)
     for name in names:
         nodes[name].answer = None
-    page = open_page("/sites/Trani")
+    page = tab().open("/sites/Trani")
     looks = []
     page.route("**/api/commands/*", lambda route: (
         looks.append(route) if len(looks) < 2 else route.continue_()))
@@ -152,14 +135,13 @@ def resumed(nodes, names):
     return [name for name in names if "resume" in [one.verb for one in nodes[name].commands]]
 
 
-def test_a_stop_ends_a_resume_of_many_and_is_not_swallowed_by_its_dialogs(
-        host, fleet_at, open_page):
+def test_a_stop_ends_a_resume_of_many_and_is_not_swallowed_by_its_dialogs(host, fleet_at, tab):
     names = [f"lettuce-{number}" for number in range(10, 20)]
     nodes = fleet_at("Pisa", *names)
     stopped_site(host, nodes)
     for name in names:
         nodes[name].answer = None  # each resume waits for its answer
-    page = open_page("/sites/Pisa")
+    page = tab().open("/sites/Pisa")
     sure, results = page.locator("#stop-sure"), page.locator("#stop-results")
     page.locator("#stop-bar .resume").click()
     page.keyboard.press("F8")
@@ -181,14 +163,14 @@ def test_a_stop_ends_a_resume_of_many_and_is_not_swallowed_by_its_dialogs(
     assert len(resumed(nodes, names)) == 6
 
 
-def test_a_stop_of_another_person_ends_a_resume_of_many(host, fleet_at, open_page):
+def test_a_stop_of_another_person_ends_a_resume_of_many(host, fleet_at, tab):
     names = [f"lettuce-{number}" for number in range(20, 25)]
     names += [f"basil-{number}" for number in range(20, 25)]
     nodes = fleet_at("Lucca", *names)
     stopped_site(host, nodes)
     for name in names:
         nodes[name].answer = None
-    page = open_page("/sites/Lucca")
+    page = tab().open("/sites/Lucca")
     page.locator("#stop-bar .resume").click()
     page.locator("#stop-sure [value=yes]").click()
     wait_until(lambda: len(resumed(nodes, names)) == 6, 10, "six at once")

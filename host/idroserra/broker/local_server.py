@@ -46,7 +46,7 @@ class LocalServer(ABC):
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                process_group=0)  # Ctrl-C ends its user first
+                process_group=0)  # Ctrl-C at the terminal must not reach it
         deadline = time.monotonic() + _START_DEADLINE_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

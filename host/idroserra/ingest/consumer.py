@@ -32,7 +32,7 @@ from idroserra.mqtt.connection import Connected, IncomingMessage, MqttConnection
 
 GROUP_MS = 50
 STEADY_MS = 200  # between two commits under load
-GROUP_MESSAGES = 1_000  # with 4,000 a flood made the broker lose records of other nodes
+GROUP_MESSAGES = 1_000
 GROUP_BYTES = 4 * 1_048_576
 FLUSH_S = 0.05  # maximum wait for the connection's answer to flush()
 IDLE_S = 0.5
