@@ -44,10 +44,15 @@ class Run:
             values = {key: value for key, value in GOOD.items() if key not in broken}
             self._items.append(("telemetry", at_ms, {"values": values, "faults": broken}))
 
-    def lose(self, from_ms, until_ms):
-        """The records of these times never arrive."""
-        self._lost |= {seq for seq, (_, at_ms, _) in enumerate(self._items, 1)
-                       if from_ms <= at_ms < until_ms}
+    def lose(self, from_ms, until_ms, has_gap=False):
+        """The records of these times never arrive; a gap event takes the number of the last."""
+        lost = [seq for seq, (_, at_ms, _) in enumerate(self._items, 1)
+                if from_ms <= at_ms < until_ms]
+        if has_gap:
+            seq = lost.pop()
+            at_ms = self._items[seq - 1][1]
+            self._items[seq - 1] = ("event", at_ms, {"kind": "gap", "detail": {}})
+        self._lost.update(lost)
 
     def truth(self, **values):
         for at_ms in range(0, self._end_ms, 60_000):

@@ -98,7 +98,6 @@ autosave_interval 1
 # not counted, so that the count falls below 0 and every allocation fails.
 max_packet_size {MAX_PACKET_BYTES}
 max_inflight_messages 2000
-max_inflight_bytes 4194304
 max_queued_messages 20000
 max_queued_bytes 16777216
 max_keepalive 300

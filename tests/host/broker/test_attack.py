@@ -85,12 +85,11 @@ def stored_after_s(node):
     return time.monotonic() - begun_s
 
 
-@pytest.mark.parametrize("kinds", [(), ("rubbish",)], ids=["every kind", "small and invalid"])
-def test_one_certificate_cannot_take_down_the_broker(rig, host_log, kinds):
+def test_one_certificate_cannot_take_down_the_broker(rig, host_log):
     pause, waits_s, peak_mb = threading.Event(), [], 0.0
     with good_node(rig) as good:
         stored_after_s(good)
-        attacker = attack(rig, *kinds)
+        attacker = attack(rig)
         while attacker.poll() is None:
             waits_s.append(stored_after_s(good))
             peak_mb = max(peak_mb, memory_mb(rig.pid))
@@ -115,7 +114,7 @@ def test_one_certificate_cannot_take_down_the_broker(rig, host_log, kinds):
     assert memory_mb(rig.pid) < BROKER_MB / 2
     left = retained_of(rig, BAD)
     assert left <= {topics.up(BAD, leaf) for leaf in topics.UP}
-    assert left or kinds  # the small ones are not retained
+    assert left
     assert rig.line.revoke(BAD)
     assert retained_of(rig, BAD) == set()
 

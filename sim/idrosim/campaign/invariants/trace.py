@@ -60,6 +60,7 @@ class RunTrace:
     _batches: list[tuple[int, str, Line]] = field(default_factory=list)
     _zeros_ms: dict[str, int] = field(default_factory=dict)  # boot_id: its at_ms 0
     _seen: set[tuple[str, int]] = field(default_factory=set)
+    _gaps: set[tuple[str, int]] = field(default_factory=set)  # gap events among them
     _doses: list[Dose] | None = None
 
     def take(self, line: Line) -> None:
@@ -90,6 +91,8 @@ class RunTrace:
                 identity = (batch["boot_id"], item["seq"])
                 if identity not in self._seen:
                     self._seen.add(identity)
+                    if item.get("kind") == "gap":
+                        self._gaps.add(identity)
                     self._store(leaf, zero_ms + item["at_ms"], batch["boot_id"], item)
         self._batches.clear()
         self.events.sort(key=lambda event: event[0])
@@ -117,8 +120,12 @@ class RunTrace:
         return max(found, default=None)
 
     def lost_between(self, one: Cycle, other: Cycle) -> int:
-        """Return the number of records between two cycles of a boot that never arrived."""
-        return sum((one.boot_id, seq) not in self._seen for seq in range(one.seq + 1, other.seq))
+        """Return the number of records between two cycles of a boot that never arrived.
+
+        A gap event has the number of the last record that was dropped, see idro.outbox.decimation.
+        """
+        return sum((one.boot_id, seq) not in self._seen or (one.boot_id, seq) in self._gaps
+                   for seq in range(one.seq + 1, other.seq))
 
     def boot_before_ms(self, at_ms: int) -> int | None:
         """Return the start of the boot that runs at `at_ms`, None before the first."""
