@@ -45,7 +45,8 @@ class Run:
             self._items.append(("telemetry", at_ms, {"values": values, "faults": broken}))
 
     def lose(self, from_ms, until_ms, has_gap=False):
-        """The records of these times never arrive; a gap event takes the number of the last."""
+        """The records of these times never arrive. With `has_gap` an event tells of them, under
+        the number of the last one, as decimation writes it."""
         lost = [seq for seq, (_, at_ms, _) in enumerate(self._items, 1)
                 if from_ms <= at_ms < until_ms]
         if has_gap:

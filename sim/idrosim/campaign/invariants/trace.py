@@ -122,7 +122,8 @@ class RunTrace:
     def lost_between(self, one: Cycle, other: Cycle) -> int:
         """Return the number of records between two cycles of a boot that never arrived.
 
-        A gap event has the number of the last record that was dropped, see idro.outbox.decimation.
+        A gap event has arrived, but under the number of the last record that was dropped, see
+        idro.outbox.decimation: that one counts too.
         """
         return sum((one.boot_id, seq) not in self._seen or (one.boot_id, seq) in self._gaps
                    for seq in range(one.seq + 1, other.seq))
