@@ -1,8 +1,10 @@
-"""Limits the number of HTTP connections and the time that a request may take to arrive.
+"""Limits the number of HTTP connections, and the time that a request may take to arrive and that
+its client may take to read the answer.
 
-uvicorn limits neither. Slow and idle clients are disconnected, which leaves file descriptors for
-the ingest. Where there are too many connections, a new one replaces the oldest that waits for a
-request to arrive, of the address that has most of them: no one keeps others out by waiting.
+uvicorn limits none. Slow and idle clients are disconnected, which leaves file descriptors for
+the ingest. Where there are too many connections, a new one replaces the oldest that waits for its
+client, of the address that has most of them, or if none waits the oldest of the address that has
+most: no one keeps others out by waiting or by asking.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_S = 10.0  # until the request line and headers are complete
 WHOLE_S = 120.0  # until the body is complete: a photo over weak Wi-Fi
+UNREAD_S = 120.0  # without reading 48 kB of an answer: 400 bytes a second
 HANDSHAKE_S = 10.0  # TLS
 # A process has 1,024 file descriptors by default, which is also the limit of paho's select().
 MOST_CONNECTIONS = 700
@@ -32,30 +35,38 @@ _Waiting = TypeVar("_Waiting")
 
 
 class Connection(H11Protocol):
-    """A connection with a deadline for the head and the body of each request."""
+    """A connection with a deadline for the head and the body of each request, and for its client
+    to read what waits to be sent."""
 
     is_of_network = False
     _deadline: asyncio.TimerHandle | None = None
-    _is_head_there = _is_upgraded = False
-    waits_since_s = 0.0
+    _unread: asyncio.TimerHandle | None = None
+    _is_head_there = _is_upgraded = is_ended = False
+    since_s = 0.0  # when it began to wait, if it does, or began
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept the connection; above the limit replace one that waits, or abort this one."""
+        """Accept the connection; above the limit it replaces another."""
         most = MOST_WITH_NETWORK if self.is_of_network else MOST_CONNECTIONS
+        self.since_s = self.loop.time()
         if len(self.connections) >= most:
-            waiting = {one: one.address for one in self.connections
-                       if isinstance(one, Connection) and one.is_waiting}
-            if waiting:
-                to_replace(waiting, lambda one: one.waits_since_s).transport.abort()
-            else:
-                transport.abort()
+            others = {one: one.address for one in self.connections
+                      if isinstance(one, Connection) and not one.is_ended}
+            waiting = {one: address for one, address in others.items() if one.is_waiting}
+            if others:
+                to_replace(waiting or others, lambda one: one.since_s).end()
         super().connection_made(transport)
         self._set_deadline()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a request has not arrived yet, or not its whole body."""
-        return self._deadline is not None and not self.transport.is_closing()
+        """Whether a request has not arrived yet, or not its whole body, or the answer waits for
+        its client to read."""
+        return (self._deadline or self._unread) is not None
+
+    def end(self) -> None:
+        """Close the connection at once; what is unsent is lost."""
+        self.is_ended = True
+        self.transport.abort()
 
     @property
     def address(self) -> str:
@@ -63,8 +74,9 @@ class Connection(H11Protocol):
         return str(self.client[0]) if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline."""
+        """Cancel the deadlines."""
         self._cancel_deadline()
+        self._end_unread()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
@@ -79,10 +91,32 @@ class Connection(H11Protocol):
         self._set_deadline()
 
     def on_response_complete(self) -> None:
-        """Start the deadline of the next request."""
+        """Start the deadline of the next request, or to read the rest of the last answer."""
         self._cancel_deadline()
         super().on_response_complete()
         self._set_deadline()
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._begin_unread()
+
+    def pause_writing(self) -> None:
+        """Start the deadline of a client that does not read."""
+        super().pause_writing()
+        self._begin_unread()
+
+    def resume_writing(self) -> None:
+        """End the deadline: the client has read."""
+        self._end_unread()
+        super().resume_writing()
+
+    def _begin_unread(self) -> None:
+        if self._unread is None:
+            self.since_s = self.loop.time()
+            self._unread = self.loop.call_later(UNREAD_S, self.end)
+
+    def _end_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _set_deadline(self) -> None:
         """Set the deadline of the head or body that is incomplete; more bytes do not extend it."""
@@ -92,9 +126,9 @@ class Connection(H11Protocol):
             if self._deadline is None or is_head_there is not self._is_head_there:
                 self._cancel_deadline()
                 self._is_head_there = is_head_there
-                self.waits_since_s = self.loop.time()
+                self.since_s = self.loop.time()
                 self._deadline = self.loop.call_later(
-                    WHOLE_S if is_head_there else HEAD_S, self.transport.abort)
+                    WHOLE_S if is_head_there else HEAD_S, self.end)
         else:
             self._cancel_deadline()
 
