@@ -71,6 +71,28 @@ def test_a_target_that_is_being_typed_is_left_alone(node, tab):
     expect(target).to_have_value("")
 
 
+def test_the_target_that_is_offered_is_the_one_before_what_moves_ph_next(node, tab):
+    """Nutrient that comes after acid lowers pH; CO2 that leaves raises it after base."""
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a/water")
+    target, pump = panel(page).locator("[name=target_ph]"), panel(page).locator("[name=doser]")
+    why = panel(page).locator("form p:visible")
+    expect(target).to_have_value("5.80")
+    expect(why).to_have_count(1)
+    node.read({"reservoir.ec_us_cm": 1_000})
+    expect(target).to_have_value("5.85")
+    expect(why.first).to_have_text(
+        "The target offered is 0.05 above the setpoint: the nutrient that comes next lowers pH.")
+    watched.check()
+    pump.select_option("ph_up")
+    expect(target).to_have_value("5.75")
+    expect(why.first).to_have_text(
+        "The target offered is 0.05 below the setpoint: pH rises as CO2 leaves the water.")
+    target.fill("6")
+    pump.select_option("ph_down")
+    expect(target).to_have_value("6")
+
+
 def test_the_target_that_was_confirmed_is_sent(node, tab):
     page = tab(PHONE).open("/nodes/idro-a/water")
     target = panel(page).locator("[name=target_ph]")
@@ -173,7 +195,6 @@ def test_nutrient_is_offered_by_its_titration_with_the_setpoint_as_target(
     eventually(lambda: host.view("idro-a")["channels"]["reservoir.ec_us_cm"]["value"] == 1_000,
                10, "the reading at the host")
     page = watched.open("/nodes/idro-a/water")
-    expect(panel(page).locator("[name=target_ph]")).to_have_value("5.80")
     panel(page).locator("[name=doser]").select_option("nutrient_a")
     expect(panel(page).locator("[name=target_ph]")).to_be_hidden()
     expect(panel(page).locator("[data-for=ec]")).to_contain_text("then as much of B")

@@ -41,10 +41,13 @@ _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # which lowers pH; EC once. pH that is further off than the limit is corrected, also again, until
 # the grower leaves: hard water loses CO2. Once corrected, it comes before EC only if it is off by
 # more than _AGAIN_FIRST_PH. A correction that ends without a step is not begun again before the
-# water has mixed. The totals have the margin of `idroserra node correct`.
+# water has mixed. The totals have the margin of `idroserra node correct`. The targets are those
+# that the page offers: acid before nutrient, which lowers pH, ends short of the setpoint, and so
+# does base, as pH rises while CO2 leaves.
 _SOFT_CORRECTION_PH, _HARD_CORRECTION_PH, _AGAIN_FIRST_PH = 0.2, 0.15, 0.25
 _GROWER_LEAVES_S = 4.0 * 3_600.0
 _MARGIN, _HARD_MARGIN = 1.15, 1.6
+_SHORT_PH = 0.05
 # Of requests that control does not make.
 _BY_HAND, _AGENT, _CIRCULATION_MS = Reason("by_hand"), "agent", 900_000
 _BURST_UV = 1_000  # spread of a burst of samples of a working probe
@@ -273,8 +276,13 @@ class FirmwarePolicy:
         elif is_far:
             self._doser = doser
             margin = _HARD_MARGIN if self._is_hard and doser == "ph_down" else _MARGIN
+            target_ph = setup.target_ph
+            if doser == "ph_up":
+                target_ph -= _SHORT_PH
+            elif lacks_us_cm > DEADBAND_US_CM:
+                target_ph += _SHORT_PH
             self.correction.begin(
-                doser, round(1e3 * setup.target_ph), _total_ul(abs(off_ph) * ml_per_ph, margin),
+                doser, round(1e3 * target_ph), _total_ul(abs(off_ph) * ml_per_ph, margin),
                 "grower")
 
     def observe(self, readings: Readings) -> None:

@@ -11,6 +11,8 @@ import { fullTime, millilitres, number, plainName, shown } from "./format.js";
 const RESULT_SHOWN_MS = 86400e3;
 const CORRECTS = ["ph_down", "ph_up", "nutrient_a"];
 const EC = "reservoir.ec_us_cm";
+// Nutrient that comes after acid lowers pH, and CO2 that leaves raises it after base.
+const SHORT_PH = 0.05;
 const MARGIN = 1.15; // of the nutrient by the titration, as the terminal adds
 
 const withUnit = (channel, value) => `${shown(channel, value)} ${channel.display.unit}`.trim();
@@ -137,16 +139,33 @@ export class CorrectionPanel {
     }));
   }
 
-  /** Offer the dosers, and the setpoint as target until the user types. */
+  /** Offer the dosers, and a target until the user types. */
   offer(dosers) {
-    const { doser: select, target_ph: input } = this.form.elements;
+    const { doser: select } = this.form.elements;
     if (select.dataset.names !== dosers.join()) {
       select.dataset.names = dosers.join();
       select.replaceChildren(...dosers.map((name) => new Option(plainName(name), name)));
     }
-    const target = this.values["ph.target"];
-    if (!this.isTyped && target !== undefined) input.value = number(target, 2);
+    this.offerTarget();
     this.choose();
+  }
+
+  /** Offer the setpoint, or a pH beside it that what comes next moves to it. */
+  offerTarget() {
+    const { doser, target_ph: input } = this.form.elements;
+    const target = this.values["ph.target"];
+    if (this.isTyped || target === undefined) return;
+    const isBase = doser.value === "ph_up";
+    const isAcidFirst = doser.value === "ph_down" && this.lacksUsCm() > this.values["ec.deadband_us_cm"];
+    input.value = number(target - (isBase ? SHORT_PH : 0) + (isAcidFirst ? SHORT_PH : 0), 2);
+    this.parts.below.hidden = !isBase;
+    this.parts.above.hidden = !isAcidFirst;
+  }
+
+  /** By how much the EC is below its setpoint; not a number if it is unknown. */
+  lacksUsCm() {
+    const { value } = this.channels[EC] || {};
+    return typeof value === "number" ? this.values["ec.target_us_cm"] - value : NaN;
   }
 
   /** Show the fields of the chosen pump. */
@@ -156,13 +175,12 @@ export class CorrectionPanel {
     this.form.elements.target_ph.disabled = isFeeding;
   }
 
-  /** Propose the volume of nutrient by the titration. */
+  /** Propose the target, and the volume of nutrient by the titration. */
   propose() {
+    this.offerTarget();
     this.choose();
     const { total_ml: total } = this.form.elements;
-    const { value } = this.channels[EC] || {};
-    if (!this.isFeeding || typeof value !== "number") return;
-    const lacks = this.values["ec.target_us_cm"] - value;
-    if (lacks > 0) total.value = number(Math.max(1, (lacks * this.values["ec.ul_per_100_us_cm"] * MARGIN) / 1e5), 1);
+    const lacks = this.lacksUsCm();
+    if (this.isFeeding && lacks > 0) total.value = number(Math.max(1, (lacks * this.values["ec.ul_per_100_us_cm"] * MARGIN) / 1e5), 1);
   }
 }
