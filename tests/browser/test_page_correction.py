@@ -88,6 +88,9 @@ def test_the_target_that_is_offered_is_the_one_before_what_moves_ph_next(node, t
     expect(target).to_have_value("5.75")
     expect(why.first).to_have_text(
         "The target offered is 0.05 below the setpoint: pH rises as CO2 leaves the water.")
+    node.values = node.values | {"ph.target": 4.5}
+    node.announce()
+    expect(target).to_have_value("4.50")  # the least that a correction may have
     target.fill("6")
     pump.select_option("ph_down")
     expect(target).to_have_value("6")

@@ -157,7 +157,8 @@ export class CorrectionPanel {
     if (this.isTyped || target === undefined) return;
     const isBase = doser.value === "ph_up";
     const isAcidFirst = doser.value === "ph_down" && this.lacksUsCm() > this.values["ec.deadband_us_cm"];
-    input.value = number(target - (isBase ? SHORT_PH : 0) + (isAcidFirst ? SHORT_PH : 0), 2);
+    const offered = target - (isBase ? SHORT_PH : 0) + (isAcidFirst ? SHORT_PH : 0);
+    input.value = number(Math.min(input.dataset.high, Math.max(input.dataset.low, offered)), 2);
     this.parts.below.hidden = !isBase;
     this.parts.above.hidden = !isAcidFirst;
   }
