@@ -94,6 +94,7 @@ def test_the_target_that_is_offered_is_the_one_before_what_moves_ph_next(node, t
     target.fill("6")
     pump.select_option("ph_down")
     expect(target).to_have_value("6")
+    expect(why).to_have_count(1)
 
 
 def test_the_target_that_was_confirmed_is_sent(node, tab):

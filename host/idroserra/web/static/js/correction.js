@@ -154,13 +154,14 @@ export class CorrectionPanel {
   offerTarget() {
     const { doser, target_ph: input } = this.form.elements;
     const target = this.values["ph.target"];
-    if (this.isTyped || target === undefined) return;
-    const isBase = doser.value === "ph_up";
-    const isAcidFirst = doser.value === "ph_down" && this.lacksUsCm() > this.values["ec.deadband_us_cm"];
-    const offered = target - (isBase ? SHORT_PH : 0) + (isAcidFirst ? SHORT_PH : 0);
-    input.value = number(Math.min(input.dataset.high, Math.max(input.dataset.low, offered)), 2);
+    const isOffered = !this.isTyped && target !== undefined;
+    const isBase = isOffered && doser.value === "ph_up";
+    const isAcidFirst = isOffered && doser.value === "ph_down" && this.lacksUsCm() > this.values["ec.deadband_us_cm"];
     this.parts.below.hidden = !isBase;
     this.parts.above.hidden = !isAcidFirst;
+    if (!isOffered) return;
+    const offered = target - (isBase ? SHORT_PH : 0) + (isAcidFirst ? SHORT_PH : 0);
+    input.value = number(Math.min(input.dataset.high, Math.max(input.dataset.low, offered)), 2);
   }
 
   /** By how much the EC is below its setpoint; not a number if it is unknown. */
