@@ -36,10 +36,12 @@ _NO_DOSES = (0.0, 0.0, 0, 0.0, 0.0, 0)
 # predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
 # effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
 # DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
+# shown_share: share of the predicted effect that is enough after a watch if the value itself has
+# moved so far: near a pKa, water answers a fourth of its titration; salts always add up.
 Thresholds = namedtuple(
-    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
-PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
-EC = Thresholds(150, 40, 100, 50, 12.5)
+    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise", "shown_share"))
+PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1, 1 / 5)
+EC = Thresholds(150, 40, 100, 50, 12.5, 1 / 3)
 
 
 class DoseVerification:

@@ -28,6 +28,7 @@ class EffectWatch:
     def __init__(self, sign, predicted, effect, excess, during_ms, excused_per_h, thresholds):
         self._sign = sign
         self._least = max(thresholds.observed, _SHARE * predicted)
+        self._least_shown = thresholds.shown_share * predicted
         self._effect = effect
         self._excess = excess
         self._during_h = during_ms / _HOUR_MS
@@ -77,4 +78,7 @@ class EffectWatch:
         moved = self._sign * (first - self._value) + against_per_h * until_first_h
         effect = self._effect + moved - max(0.0, self._excess + min(0.0, moved))
         effect += (against_per_h - self._excused_per_h) * self._during_h
-        return effect >= self._least
+        if effect >= self._least:
+            return True
+        shown = effect - max(0.0, against_per_h) * (self._during_h + until_first_h)
+        return not self._excess and shown >= self._least_shown

@@ -107,6 +107,29 @@ def test_doses_between_nutrient_held_for_as_long_as_all_of_them(fall_per_h, is_e
     assert doses.watch_state == (1 if is_excused else 3)
 
 
+@pytest.mark.parametrize(("share", "drift_ph_h", "found"), [
+    (0.25, 0.0, None),
+    (0.25, -0.06, judged.NO_EFFECT),  # the acid did not move it: it drifts so by itself
+    (0.1, 0.0, judged.NO_EFFECT),
+    (0.1, 0.06, judged.NO_EFFECT),  # what it held, and what shows: 1/4, where 1/3 is asked for
+])
+def test_acid_that_does_a_fourth_of_its_titration_is_no_failure_if_that_shows(
+        share, drift_ph_h, found):
+    doses, ph, now_ms = judged.DoseVerification(judged.PH), 6.45, 0
+    for _ in range(4):
+        doses.add(ph, 200, -0.09, now_ms)
+        ph -= share * 0.09
+        now_ms += 900_000
+        assert doses.verdict(ph, now_ms) is None
+    assert doses.watch_left_ms(now_ms)
+    judgement = None
+    while doses.watch_left_ms(now_ms) and not judgement:
+        now_ms += 30_000
+        ph += drift_ph_h / 120
+        judgement = doses.verdict(ph, now_ms)
+    assert judgement == found
+
+
 def test_a_watch_without_readings_is_begun_again():
     memory, now_ms = dosed()
     verdict(memory, water(ph=7.0), now_ms)
