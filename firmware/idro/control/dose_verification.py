@@ -26,7 +26,8 @@ _OLDEST_BASELINE_MS = 21_600_000
 _DAY_MS = 86_400_000
 # A series is judged WRONG_WAY only if it should have moved the water by 1/3 of `opposite`: hard
 # water that loses CO2 in a large tank rises faster than the ceilings let acid act; and if without
-# its worst dose it moved the wrong way by 1/3 of `opposite`, too.
+# its worst dose it moved the wrong way by 1/3 of `opposite`, too. After a watch, doses must have
+# done 1/3 of what they should have.
 _MIN_SHARE = 3
 # Doses with less than this share of their predicted effect are judged across fills.
 _HARDLY = 0.2
@@ -36,27 +37,24 @@ _NO_DOSES = (0.0, 0.0, 0, 0.0, 0.0, 0)
 # predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
 # effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
 # DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
-# shown_share: share of the predicted effect that is enough after a watch if the value itself has
-# moved so far: near a pKa, water answers a fourth of its titration; salts always add up.
 Thresholds = namedtuple(
-    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise", "shown_share"))
-PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1, 1 / 5)
-EC = Thresholds(150, 40, 100, 50, 12.5, 1 / 3)
+    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
+PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
+EC = Thresholds(150, 40, 100, 50, 12.5)
 
 
 class DoseVerification:
     """Doses of one loop in one direction that are not judged yet.
 
     Their effect until another dose or a fill counts on: pH doses alternate with nutrients, and a
-    dead pump would never be detected otherwise.
+    dead pump would never be detected otherwise. `asked_up` is the part of the usual effect that is
+    asked of doses that raise the value.
     """
 
     def __init__(self, thresholds):
         self._thresholds = thresholds
         self._lost_ms = None
-        self._watched_ms = None  # when the last watch began, or a reset within a day of it was
-        self._is_bare = False  # after a watch or such a reset: no drift excuses the next doses
-        self.clear()
+        self.forgive()
 
     def clear(self):
         """Discard all doses."""
@@ -69,7 +67,9 @@ class DoseVerification:
     def forgive(self):
         """Discard all doses and what was excused: a person has to look, or has calibrated."""
         self.clear()
-        self._watched_ms, self._is_bare = None, False
+        self._watched_ms = None  # when the last watch began, or a reset within a day of it was
+        self._is_bare = False  # after a watch or such a reset: no drift excuses the next doses
+        self.asked_up = 1.0
 
     def settle(self, value, now_ms):
         """Keep the effect of the doses until the mixed `value`, before something else changes the
@@ -202,7 +202,8 @@ class DoseVerification:
             return WRONG_WAY
         if abs(predicted) < thresholds.predicted:
             return None
-        if others - excess >= thresholds.observed:
+        asked = self.asked_up if sign > 0 else 1.0
+        if others - excess >= asked * thresholds.observed:
             self.clear()
             self._is_bare = False
             return None
@@ -210,8 +211,8 @@ class DoseVerification:
             return NO_EFFECT
         self._watched_ms, self._owed_sign = now_ms, sign
         watch = EffectWatch(
-            sign, abs(predicted), others, excess, during_ms,
-            max(0.0, -sign * self._drift_per_h), thresholds)
+            sign, asked * max(thresholds.observed, abs(predicted) / _MIN_SHARE), others, excess,
+            during_ms, max(0.0, -sign * self._drift_per_h), thresholds.drift_per_h)
         self.settle(value, now_ms)  # what ends the watch does not forgive them
         self._watch = watch
         return watch.has_worked(value, now_ms)  # None: the hour begins with this value

@@ -12,28 +12,25 @@ _SETTLE_MS = 600_000
 _WINDOW_MS = 600_000
 _WINDOWS = 5
 WATCH_MS = _SETTLE_MS + _WINDOWS * _WINDOW_MS
-# Of what doses should have done, they must have done this share.
-_SHARE = 1 / 3
 
 
 class EffectWatch:
     """Watches one loop for an hour from the first mixed value.
 
-    `sign` is 1 for doses that raise its value, -1 for those that lower it. They should have moved
-    it by `predicted` and moved it by `effect` in `during_ms`, without a drift against them of
-    `excused_per_h`. `excess` of that is no effect, unless it is taken back. `thresholds` are of
-    dose_verification.
+    `sign` is 1 for doses that raise its value, -1 for those that lower it. They must have moved it
+    by `least`, and moved it by `effect` in `during_ms`, without a drift against them of
+    `excused_per_h`. `excess` of that is no effect, unless it is taken back. `most_per_h` is the
+    fastest drift of water.
     """
 
-    def __init__(self, sign, predicted, effect, excess, during_ms, excused_per_h, thresholds):
+    def __init__(self, sign, least, effect, excess, during_ms, excused_per_h, most_per_h):
         self._sign = sign
-        self._least = max(thresholds.observed, _SHARE * predicted)
-        self._least_shown = thresholds.shown_share * predicted
+        self._least = least
         self._effect = effect
         self._excess = excess
         self._during_h = during_ms / _HOUR_MS
         self._excused_per_h = excused_per_h
-        self._most_per_h = thresholds.drift_per_h
+        self._most_per_h = most_per_h
         self._count = 0  # of the times that it began
         self._began_ms = None
 
@@ -78,7 +75,4 @@ class EffectWatch:
         moved = self._sign * (first - self._value) + against_per_h * until_first_h
         effect = self._effect + moved - max(0.0, self._excess + min(0.0, moved))
         effect += (against_per_h - self._excused_per_h) * self._during_h
-        if effect >= self._least:
-            return True
-        shown = effect - max(0.0, against_per_h) * (self._during_h + until_first_h)
-        return not self._excess and shown >= self._least_shown
+        return effect >= self._least
