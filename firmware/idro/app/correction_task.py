@@ -61,7 +61,7 @@ class CorrectionTask:
         doser, strength_pct = correction.doser, correction.strength_pct
         if strength_pct and doser in ("ph_down", "ph_up"):  # EC answers always the same
             self._strengths[doser] = (strength_pct, self._context.clock.now_ms())
-            self._dosing_cycle.corrected(doser, strength_pct, correction.effect_pct)
+            self._dosing_cycle.set_strength(doser, strength_pct)
 
     async def run(self):
         """Poll the button while a correction is open, for ever."""

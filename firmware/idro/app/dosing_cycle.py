@@ -109,9 +109,9 @@ class DosingCycle:
         self._state.record_manual_dose(actuation, self._context.values, owes_b_ms)
         self._save_owed(self._state.pending_b_ul, is_given=True)
 
-    def corrected(self, doser, strength_pct, effect_pct):
-        """Dose and judge by what the steps of a correction did, % of the titration."""
-        self._state.corrected(doser, strength_pct, effect_pct)
+    def set_strength(self, doser, strength_pct):
+        """Dose by the strength that the mixed steps of a correction had, % of the titration."""
+        self._state.set_strength(doser, strength_pct)
 
     def owe_b(self, volume_ul):
         """Save that nutrient A is about to run, and so B to be missed in a reset; 0: it did not

@@ -26,8 +26,7 @@ _OLDEST_BASELINE_MS = 21_600_000
 _DAY_MS = 86_400_000
 # A series is judged WRONG_WAY only if it should have moved the water by 1/3 of `opposite`: hard
 # water that loses CO2 in a large tank rises faster than the ceilings let acid act; and if without
-# its worst dose it moved the wrong way by 1/3 of `opposite`, too. After a watch, doses must have
-# done 1/3 of what they should have.
+# its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
 # Doses with less than this share of their predicted effect are judged across fills.
 _HARDLY = 0.2
@@ -47,14 +46,15 @@ class DoseVerification:
     """Doses of one loop in one direction that are not judged yet.
 
     Their effect until another dose or a fill counts on: pH doses alternate with nutrients, and a
-    dead pump would never be detected otherwise. `asked_up` is the part of the usual effect that is
-    asked of doses that raise the value.
+    dead pump would never be detected otherwise.
     """
 
     def __init__(self, thresholds):
         self._thresholds = thresholds
         self._lost_ms = None
-        self.forgive()
+        self._watched_ms = None  # when the last watch began, or a reset within a day of it was
+        self._is_bare = False  # after a watch or such a reset: no drift excuses the next doses
+        self.clear()
 
     def clear(self):
         """Discard all doses."""
@@ -67,9 +67,7 @@ class DoseVerification:
     def forgive(self):
         """Discard all doses and what was excused: a person has to look, or has calibrated."""
         self.clear()
-        self._watched_ms = None  # when the last watch began, or a reset within a day of it was
-        self._is_bare = False  # after a watch or such a reset: no drift excuses the next doses
-        self.asked_up = 1.0
+        self._watched_ms, self._is_bare = None, False
 
     def settle(self, value, now_ms):
         """Keep the effect of the doses until the mixed `value`, before something else changes the
@@ -202,8 +200,7 @@ class DoseVerification:
             return WRONG_WAY
         if abs(predicted) < thresholds.predicted:
             return None
-        asked = self.asked_up if sign > 0 else 1.0
-        if others - excess >= asked * thresholds.observed:
+        if others - excess >= thresholds.observed:
             self.clear()
             self._is_bare = False
             return None
@@ -211,8 +208,8 @@ class DoseVerification:
             return NO_EFFECT
         self._watched_ms, self._owed_sign = now_ms, sign
         watch = EffectWatch(
-            sign, asked * max(thresholds.observed, abs(predicted) / _MIN_SHARE), others, excess,
-            during_ms, max(0.0, -sign * self._drift_per_h), thresholds.drift_per_h)
+            sign, abs(predicted), others, excess, during_ms,
+            max(0.0, -sign * self._drift_per_h), thresholds)
         self.settle(value, now_ms)  # what ends the watch does not forgive them
         self._watch = watch
         return watch.has_worked(value, now_ms)  # None: the hour begins with this value

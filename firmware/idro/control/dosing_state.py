@@ -12,9 +12,6 @@ from idro.protocol.reason import Reason
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
 _DAY_MS = 86_400_000
-# Base that did less in a correction is asked for as much less of an effect, but for this part:
-# 0.06 pH of 0.3.
-_LEAST_ASKED_PCT = 60
 # Weight of the last fill in how far fills move pH, and the most that one is believed to move it.
 _FILL_GAIN, _MOST_RISE = 0.3, 0.3
 
@@ -245,17 +242,12 @@ class DosingState:
             if doser is not None:
                 loop = self.ec if doser == "nutrient_b" else self.ph
                 loop.response.forget(doser)
-                loop.verification.asked_up = 1.0
 
-    def corrected(self, doser, strength_pct, effect_pct):
-        """Take over what the steps of a correction by acid or base did, % of the titration: at
-        most, to dose by, and at last (0: unknown), to judge base by. What acid does is hidden by
-        CO2 that leaves."""
+    def set_strength(self, doser, strength_pct):
+        """Take over the strength of acid or base in the steps of a correction, % of the titration.
+        """
         self.ph.response.set_strength(doser, strength_pct / 100)
         self.ph.response.doubt()
-        if effect_pct:
-            asked_pct = max(_LEAST_ASKED_PCT, effect_pct) if doser == "ph_up" else 100
-            self.ph.verification.asked_up = min(1.0, asked_pct / 100)
 
     def learned(self):
         """Return the learned values as integers, to be stored across resets, the last one at once:

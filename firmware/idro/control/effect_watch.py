@@ -12,25 +12,27 @@ _SETTLE_MS = 600_000
 _WINDOW_MS = 600_000
 _WINDOWS = 5
 WATCH_MS = _SETTLE_MS + _WINDOWS * _WINDOW_MS
+# Of what doses should have done, they must have done this share.
+_SHARE = 1 / 3
 
 
 class EffectWatch:
     """Watches one loop for an hour from the first mixed value.
 
-    `sign` is 1 for doses that raise its value, -1 for those that lower it. They must have moved it
-    by `least`, and moved it by `effect` in `during_ms`, without a drift against them of
-    `excused_per_h`. `excess` of that is no effect, unless it is taken back. `most_per_h` is the
-    fastest drift of water.
+    `sign` is 1 for doses that raise its value, -1 for those that lower it. They should have moved
+    it by `predicted` and moved it by `effect` in `during_ms`, without a drift against them of
+    `excused_per_h`. `excess` of that is no effect, unless it is taken back. `thresholds` are of
+    dose_verification.
     """
 
-    def __init__(self, sign, least, effect, excess, during_ms, excused_per_h, most_per_h):
+    def __init__(self, sign, predicted, effect, excess, during_ms, excused_per_h, thresholds):
         self._sign = sign
-        self._least = least
+        self._least = max(thresholds.observed, _SHARE * predicted)
         self._effect = effect
         self._excess = excess
         self._during_h = during_ms / _HOUR_MS
         self._excused_per_h = excused_per_h
-        self._most_per_h = most_per_h
+        self._most_per_h = thresholds.drift_per_h
         self._count = 0  # of the times that it began
         self._began_ms = None
 

@@ -40,7 +40,7 @@ _UNBUFFERED, _UNBUFFERED_PCT = 5_800, 50
 # lost its carbonate answers half as strongly again to the last of its acid; EC is linear. reached:
 # ends the correction. No effect: three steps, or all, predicted to move the value by `predicted`,
 # and by half of that more than a drift of `drift_per_h` could hide, that moved it less than
-# `observed`. From half of `predicted` on, what steps did is worth handing on.
+# `observed`.
 # opposite: the most that two steps predicted to move it as far may move it the wrong way, and a
 # drift beside if they are of acid, and small where it may be strong.
 Scale = namedtuple("Scale", (
@@ -71,7 +71,6 @@ class Correction:
         self._first_ms = None
         self._began_ph = None  # the pH before it, if nutrient is given
         self._steps = []  # the last three: (value before, volume_ul, at_ms)
-        self.effect_pct = 0  # of the last steps before the last one, % of the titration; 0: none
         self.strength_pct = 0  # of the next step by those that tell, % of the titration; 0: none
 
     def distance(self, value):
@@ -156,9 +155,6 @@ class Correction:
         self.given_ul += volume_ul
         self._ready_ms = None
         self._steps = (self._steps + [(value, volume_ul, now_ms)])[-_JUDGED_STEPS:]
-        declared = self._declared(sum([step[1] for step in self._steps[:-1]]))
-        if declared >= self._scale.predicted // 2:
-            self.effect_pct = self._sign * (self._steps[0][0] - value) * 100 // declared
 
     def verdict(self, value, now_ms):
         """Return NO_EFFECT or WRONG_WAY if the mixed steps show it, else 0."""

@@ -345,7 +345,7 @@ def test_nutrient_that_someone_pours_mixes_before_ph_is_dosed(poured_us_cm, is_w
 def test_the_dose_after_a_trial_is_little_larger():
     # Hours after its correction hard water has lost its carbonate, and a trial hardly shows it.
     memory, given_ul = DosingState(), []
-    memory.corrected("ph_down", 250, 0)
+    memory.set_strength("ph_down", 250)
     for now_ms in range(0, 7_230_000, 30_000):
         verdict(memory, water(ph=7.0), now_ms)
         if now_ms and now_ms % 2_400_000 == 0:
@@ -358,7 +358,7 @@ def test_the_dose_after_a_trial_is_little_larger():
 
 def test_a_correction_teaches_the_strength_of_its_doser():
     memory = DosingState()
-    memory.corrected("ph_down", 250, 0)
+    memory.set_strength("ph_down", 250)
     assert memory.learned() == [2_500, 1_000, 1_000, 1_000, 1_000, 0]
     # Hard water goes on losing its carbonate: the first dose is a trial, and teaches more.
     answer = memory.ph.response

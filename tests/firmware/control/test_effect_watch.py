@@ -107,63 +107,6 @@ def test_doses_between_nutrient_held_for_as_long_as_all_of_them(fall_per_h, is_e
     assert doses.watch_state == (1 if is_excused else 3)
 
 
-def judged_after(memory, actuator, share, now_ms=0):
-    """Give four doses of 0.09 pH each that do `share` of it; return the first verdict."""
-    per_ph = VALUES["ph.up_ul_per_ph" if actuator == "ph_up" else "ph.down_ul_per_ph"]
-    ph, sign = 6.2, 1 if actuator == "ph_up" else -1
-    for _ in range(4):
-        given = Actuation(actuator, int(0.09 * per_ph), 0, 0, None)
-        memory.record_dose(given, water(ph=ph), VALUES, now_ms)
-        ph += sign * share * 0.09
-        now_ms += 900_000
-        found = watched_verdict(memory, water(ph=ph), now_ms)
-        if found:
-            return found
-    return None
-
-
-@pytest.mark.parametrize(("effect_pct", "share", "found"), [
-    (40, 0.25, None),  # a fourth, near a pKa
-    (40, 0.15, judged.NO_EFFECT),
-    (40, 0.0, judged.NO_EFFECT),
-    (80, 0.25, None),
-    (80, 0.2, judged.NO_EFFECT),
-    (100, 0.25, judged.NO_EFFECT),
-    (250, 0.25, judged.NO_EFFECT),
-    (0, 0.25, judged.NO_EFFECT),  # not known
-])
-def test_base_that_did_little_in_a_correction_is_asked_for_less(effect_pct, share, found):
-    memory = DosingState()
-    memory.corrected("ph_up", 100, effect_pct)
-    assert judged_after(memory, "ph_up", share) == found
-
-
-def test_of_acid_the_whole_effect_is_asked_for():
-    memory = DosingState()
-    memory.corrected("ph_up", 100, 40)
-    memory.corrected("ph_down", 100, 40)
-    assert judged_after(memory, "ph_down", 0.25) == judged.NO_EFFECT
-    assert judged_after(memory, "ph_up", 0.25, 90_000_000) == judged.NO_EFFECT  # other water
-
-
-@pytest.mark.parametrize("change", [
-    lambda memory: memory.recalibrated(),
-    lambda memory: memory.titration_changed(["ph.up_ul_per_ph"]),
-    lambda memory: judged_after(memory, "ph_up", 0.0),
-])
-def test_what_a_correction_did_ends_with_a_calibration_a_titration_and_a_lock(change):
-    memory = DosingState()
-    memory.corrected("ph_up", 100, 40)
-    change(memory)
-    assert judged_after(memory, "ph_up", 0.25, 90_000_000) == judged.NO_EFFECT
-
-
-def test_a_wrong_direction_is_judged_after_a_weak_correction_as_soon():
-    memory = DosingState()
-    memory.corrected("ph_up", 100, 40)
-    assert judged_after(memory, "ph_up", -1.0) == judged.WRONG_WAY
-
-
 def test_a_watch_without_readings_is_begun_again():
     memory, now_ms = dosed()
     verdict(memory, water(ph=7.0), now_ms)

@@ -203,24 +203,6 @@ def test_the_strength_of_the_last_mixed_step_is_known():
     assert one.strength_pct == 160
 
 
-def test_what_the_steps_before_the_last_did_is_known():
-    one = given(Correction("ph_up", 6_500, 400_000, 100_000, 0), [(5_000, 50_000)])
-    assert one.effect_pct == 0
-    one.record_step(5_500, 5_000, 0)
-    assert one.effect_pct == 100
-    one.record_step(5_540, 5_000, 0)
-    assert one.effect_pct == 98
-    one.record_step(5_565, 5_000, 0)  # of the last three: 0.1 pH by the titration
-    assert one.effect_pct == 65
-    one.record_step(5_590, 4_900, 0)
-    assert one.effect_pct == 50
-    one.record_step(5_600, 4_000, 0)  # 0.099 pH tells nothing new
-    assert one.effect_pct == 50
-    assert given(down(), [(7_000, 50_000), (6_800, 5_000)]).effect_pct == 40
-    assert given(down(known_pct=400), [(7_000, 12_500), (6_800, 5_000)]).effect_pct == 160
-    assert given(down(), [(7_000, 9_900), (6_800, 5_000)]).effect_pct == 0
-
-
 @pytest.mark.parametrize(("value", "strength_pct"), [(6_151, 0), (6_150, 1_200)])
 def test_steps_that_noise_may_have_moved_size_the_next_but_are_not_handed_on(value, strength_pct):
     one = given(down(known_pct=400), [(6_300, 2_500)])  # 0.1 pH by that strength

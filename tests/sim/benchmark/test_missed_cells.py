@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from idrosim.benchmark import case_file, run
-from idrosim.benchmark.random_cells import draw_one
 
 CELLS = case_file.load(Path(__file__).parents[3] / "bench" / "cells" / "missed.toml")
 
@@ -17,10 +16,3 @@ def test_a_fresh_fill_is_in_band_within_two_hours_and_stays_there(cell):
     assert found.in_band_ratio >= 0.97
     assert found.over_ph <= 0.10
     assert found.over_ms_cm <= 0.1
-
-
-def test_base_that_does_a_fourth_of_its_titration_locks_nothing():
-    # A small tank to pH 6.5, where phosphate buffers: dosing was locked after 5.6 hours.
-    found = run.run(draw_one(20261203, 135)[0], "idroserra", 0.5)
-    assert found.locked == ""
-    assert found.in_band_ratio >= 0.97
