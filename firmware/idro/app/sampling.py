@@ -65,14 +65,12 @@ class Sampler:
                 for _, channel in measures:
                     self._failed(channel, error.fault)
                 continue
-            spread_uv = sensor.spread_uv
+            signal = sensor.spread_uv, getattr(sensor, "signal_uv", None)
             for key, channel in measures:
-                self._measured(channel, numbers[key], spread_uv, moved_by, context)
+                self._measured(channel, numbers[key], signal, moved_by, context)
 
     def recalibrated(self):
         """Take in that the same signals now give other values."""
-        for track in self._tracks.values():
-            track.recalibrated()
         self._is_recalibrated = True
 
     def reading(self, channel, stale_ms):
@@ -84,9 +82,10 @@ class Sampler:
         fault = sample.fault if sample else None
         return window.reading(fault, self._clock.now_ms(), stale_ms)
 
-    def _measured(self, channel, value, spread_uv, moved_by, context):
+    def _measured(self, channel, value, signal, moved_by, context):
         now_ms = self._clock.now_ms()
-        fault = self._tracks[channel].check(value, spread_uv, now_ms, moved_by)
+        spread_uv, signal_uv = signal
+        fault = self._tracks[channel].check(value, spread_uv, now_ms, moved_by, signal_uv)
         if fault is None or fault == "jump":
             context[channel] = value
         if fault is None:

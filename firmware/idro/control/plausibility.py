@@ -11,10 +11,10 @@ from collections import namedtuple
 from idro.control.filters import spread
 from idro.protocol.quantities import QUANTITIES
 
-# Limits; 0 disables a check. jump: step between two readings. flat_*: signal within flat_range for
-# flat_ms, each burst narrower than flat_uv. noisy_uv: width of a burst of conversions, a few ms
-# long. noisy_range: spread of the last five accepted values. rate_per_min: drift without a dose.
-# dosed_range: effect of doses until they have mixed.
+# Limits; 0 disables a check. jump: step between two readings. flat_*: raw signal within flat_range
+# (uV) for flat_ms, each burst narrower than flat_uv. noisy_uv: width of a burst of conversions, a
+# few ms long. noisy_range: spread of the last five accepted values. rate_per_min: drift without a
+# dose. dosed_range: effect of doses until they have mixed.
 Behaviour = namedtuple(
     "Behaviour",
     ("jump", "flat_range", "flat_uv", "flat_ms", "noisy_uv", "noisy_range", "rate_per_min",
@@ -27,7 +27,7 @@ UNDISTURBED, DOSED, BY_HAND, CALIBRATING = 0, 1, 2, 3
 
 BEHAVIOURS = {
     # Front end: 177 mV per pH. A burst of three with 0.15 pH of noise is 45 mV wide.
-    "ph": Behaviour(0.3, 0.003, 500, 600_000, 45_000, 0.45, 0.3, 1.0),
+    "ph": Behaviour(0.3, 532, 500, 600_000, 45_000, 0.45, 0.3, 1.0),
     "ec_us_cm": Behaviour(150, 0, 0, 0, 8_700, 300, 0, 0),
     "level_mm": Behaviour(25, 0, 0, 0, 44_000, 0, 0, 0),
     "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0, 0),
@@ -54,7 +54,7 @@ class ChannelPlausibility:
         self._candidate = None
         self._noisy_bursts = 0
         self._noisy_until_ms = None
-        self._flat = None  # [low, high, since_ms, count, last or None]
+        self._flat = None  # [low_uv, high_uv, since_ms, count]
         self._rate = None  # [value, at_ms, strikes]
         self._undisturbed = None  # the last undisturbed value
 
@@ -66,19 +66,16 @@ class ChannelPlausibility:
         self._undisturbed = None
         self._accepted.clear()
 
-    def recalibrated(self):
-        """The calibration changed: the same signal reads differently, flat time still counts."""
-        if self._flat is not None:
-            self._flat[4] = None
-
-    def check(self, value, spread_uv, now_ms, moved_by):
-        """Return the fault of `value`, or None. `moved_by`: UNDISTURBED to CALIBRATING."""
+    def check(self, value, spread_uv, now_ms, moved_by, signal_uv=None):
+        """Return the fault of `value`, or None. `moved_by`: UNDISTURBED to CALIBRATING. Only
+        `signal_uv` shows that a probe is stuck: by the temperature of the water, and by a new
+        calibration, the same signal is another value."""
         if not self._quantity.low <= value <= self._quantity.high:
             return "out_of_range"
         behaviour = self._behaviour
         if self._quantity.key == "ec_us_cm" and value < _IN_AIR_US_CM:
             return "in_air"
-        if behaviour.flat_ms and self._is_flat(value, spread_uv, now_ms):
+        if behaviour.flat_ms and self._is_flat(signal_uv, spread_uv, now_ms):
             return "flat"
         if behaviour.noisy_uv and self._has_noisy_bursts(spread_uv, now_ms):
             return "noisy"
@@ -107,27 +104,19 @@ class ChannelPlausibility:
         self._rate = None
         return False
 
-    def _is_flat(self, value, spread_uv, now_ms):
+    def _is_flat(self, signal_uv, spread_uv, now_ms):
         behaviour = self._behaviour
         flat = self._flat
-        if spread_uv is None or spread_uv >= behaviour.flat_uv:
+        if signal_uv is None or spread_uv is None or spread_uv >= behaviour.flat_uv:
             self._flat = None
             return False
-        if flat is None:
-            self._flat = [value, value, now_ms, 1, value]
+        if flat is not None:
+            flat[0] = min(flat[0], signal_uv)
+            flat[1] = max(flat[1], signal_uv)
+            flat[3] += 1
+        if flat is None or flat[1] - flat[0] > behaviour.flat_range:
+            self._flat = [signal_uv, signal_uv, now_ms, 1]
             return False
-        if flat[4] is None:
-            flat[0] = flat[1] = flat[4] = value
-        was_flat = now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
-        has_stepped = abs(value - flat[4]) > behaviour.flat_range
-        flat[0] = min(flat[0], value)
-        flat[1] = max(flat[1], value)
-        flat[3] += 1
-        flat[4] = value
-        if flat[1] - flat[0] > behaviour.flat_range and (has_stepped or not was_flat):
-            self._flat = [value, value, now_ms, 1, value]
-            return False
-        # A flat signal still creeps with the temperature used to convert it.
         return now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
 
     def _has_noisy_bursts(self, spread_uv, now_ms):

@@ -13,6 +13,8 @@ PART = "ezo_ph"
 
 _READ_MS = 900
 _UV_PER_MILLI = 59
+_FRONT_END = 3  # the raw signal is on the scale of a sen0161
+_CALIBRATION_CENTI_K, _ZERO_CENTI_K = 29_815, 27_315
 
 
 def build(spec, bus, clock, settings):
@@ -23,7 +25,7 @@ def build(spec, bus, clock, settings):
 class EzoPh(Ezo):
     """One pH circuit. spread_uv is the last change of the signal, None after a failed read."""
 
-    _last_milli = None
+    _last_milli = signal_uv = None
 
     async def read(self, context):
         """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
@@ -34,6 +36,9 @@ class EzoPh(Ezo):
         if not 0 < milli_ph < 14_000:
             raise SensorError(PART, "saturated", f"pH {milli_ph}/1000")
         self._last_milli = milli_ph
+        # It is compensated for the temperature of the water: at 25 C a stuck one stands still.
+        at_25_c = (milli_ph - 7_000) * (centi_c + _ZERO_CENTI_K) // _CALIBRATION_CENTI_K
+        self.signal_uv = at_25_c * _UV_PER_MILLI * _FRONT_END
         if last_milli is not None:
             self.spread_uv = abs(milli_ph - last_milli) * _UV_PER_MILLI
         return {"ph": milli_ph / 1000}

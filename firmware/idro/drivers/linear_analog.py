@@ -30,8 +30,8 @@ def build(spec, bus, clock, settings):
 
 
 class LinearAnalog(AnalogSensor):
-    """A signal. spread_uv is max - min of the last burst on the scale of the part that it stands
-    for, None if the burst failed."""
+    """A signal. spread_uv and signal_uv are on the scale of the part that it stands for, None if
+    the burst failed."""
 
     def __init__(self, spec, adc, settings):
         low_uv, high_uv = 1000 * spec["low_mv"], 1000 * spec["high_mv"]
@@ -50,6 +50,7 @@ class LinearAnalog(AnalogSensor):
         from_uv = await self.read_uv() - self._from_uv
         self.spread_uv = divide_rounded(self.spread_uv * abs(self._rise), abs(self._run_uv))
         signal = self._first + divide_rounded(from_uv * self._rise, self._run_uv)
+        self.signal_uv = signal
         return {self._key: self._value(signal, context)}
 
     def _value(self, signal, context):

@@ -11,6 +11,7 @@ from idro.drivers.shared.modbus_rtu import request
 from idro.errors import SensorError
 
 SIGNAL = "signal_uv"  # key of the raw signal of an electrode
+_FRONT_END = 3  # a sen0161 shows an electrode's signal so many times as large
 
 
 def build(spec, bus, clock, settings):
@@ -19,7 +20,8 @@ def build(spec, bus, clock, settings):
 
 
 class ModbusProbe:
-    """One probe. spread_uv is the last change of its electrode's signal, None without one."""
+    """One probe. signal_uv is that of its electrode on the scale of a sen0161, spread_uv its last
+    change, not on it; None without one."""
 
     def __init__(self, spec, bus, clock):
         self._part = spec["part"]
@@ -32,13 +34,12 @@ class ModbusProbe:
             for function, start, count, fields in spec["reads"]]
         self._ready_ms = clock.now_ms() + self._settle_ms
         self._is_lost = False
-        self._signal_uv = None
-        self.spread_uv = None
+        self.signal_uv = self.spread_uv = None
 
     async def read(self, context):
         """Return {quantity: value} of the whole map. Raises SensorError."""
-        last_uv = self._signal_uv
-        self._signal_uv = self.spread_uv = None
+        last_uv = self.signal_uv
+        self.signal_uv = self.spread_uv = None
         # A probe that stays away costs the others one time-out a cycle.
         try:
             if self._is_lost:
@@ -56,9 +57,10 @@ class ModbusProbe:
             self._ready_ms = now_ms + self._settle_ms
         if now_ms < self._ready_ms:
             raise SensorError(self._part, "stale", f"settles for {self._ready_ms - now_ms} ms")
-        signal_uv = self._signal_uv = values.get(SIGNAL)
-        if signal_uv is not None and last_uv is not None:
-            self.spread_uv = int(abs(signal_uv - last_uv))
+        if SIGNAL in values:
+            self.signal_uv = values[SIGNAL] * _FRONT_END
+            if last_uv is not None:
+                self.spread_uv = int(abs(self.signal_uv - last_uv)) // _FRONT_END
         return values
 
     async def _measure(self):

@@ -67,6 +67,14 @@ def world():
     return World()
 
 
+def test_a_stuck_probe_in_water_that_cools_is_flat_within_ten_minutes(world):
+    world.ph.spread_uv, world.ph.signal_uv = 0, 1_760_000
+    for _ in range(62):  # 1 C in ten minutes moves its pH by 0.005
+        world.cycle()
+        world.ph.numbers["ph"] -= 0.00008
+    assert world.fault("reservoir.ph") == "flat"
+
+
 def test_every_channel_has_either_a_value_or_a_fault(world):
     world.air.fault = "no_ack"
     world.cycle()

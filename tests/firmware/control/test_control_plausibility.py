@@ -8,12 +8,15 @@ from idro.control.filters import Window, median
 from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED, ChannelPlausibility
 
 EVERY_MS = 10_000
+UV_PER_PH = 177_480
 
 
-def run(track, values, spread_uv=1_000, start_ms=0, moved_by=UNDISTURBED):
-    """Return the fault of each value in turn, one every 10 s."""
+def run(track, values, spread_uv=1_000, start_ms=0, moved_by=UNDISTURBED, signal_uv=None):
+    """Return the fault of each value in turn, one every 10 s. `signal_uv` is that of all of them,
+    None for that of each pH at 25 C."""
     return [
-        track.check(value, spread_uv, start_ms + index * EVERY_MS, moved_by)
+        track.check(value, spread_uv, start_ms + index * EVERY_MS, moved_by,
+                    int(value * UV_PER_PH) if signal_uv is None else signal_uv)
         for index, value in enumerate(values)
     ]
 
@@ -38,7 +41,7 @@ def test_a_stuck_probe_is_flat_within_ten_minutes(stuck_ph):
 def test_a_stuck_probe_is_flat_in_time_at_any_sampling_rate(every_ms):
     track = ChannelPlausibility("ph")
     for at_ms in range(0, 780_000, every_ms):
-        fault = track.check(6.5, 0, at_ms, UNDISTURBED)
+        fault = track.check(6.5, 0, at_ms, UNDISTURBED, 1_000_000)
         assert fault is None or at_ms >= 600_000
     assert fault == "flat"
 
@@ -49,29 +52,27 @@ def test_a_flat_probe_is_accepted_again_once_it_moves():
     assert run(track, healthy(3, 7.0), start_ms=700_000) == [None] * 3
 
 
-def test_a_constant_signal_stays_flat_while_the_water_warms():
-    # The same voltage is another pH at another temperature: a degree is 0.01 pH, far from 7.
-    creeping = [4.4 + step * 0.00002 for step in range(3_000)]
-    faults = run(ChannelPlausibility("ph"), creeping, spread_uv=0)
-    assert set(faults[61:]) == {"flat"}
-
-
-def test_a_new_calibration_does_not_restart_the_flat_timer():
-    track = ChannelPlausibility("ph")
-    faults = []
-    for minute in range(30):
-        track.recalibrated()
-        faults += run(track, [6.0 + 0.05 * (minute % 5)] * 6, 0, minute * 60_000)
+@pytest.mark.parametrize("ph_per_h", [0.007, 0.024, -0.024, 0.5])
+def test_a_stuck_signal_is_flat_however_it_reads(ph_per_h):
+    # At another temperature, or by another calibration, the same voltage is another pH.
+    creeping = [5.5 + step * ph_per_h / 360 for step in range(600)]
+    faults = run(ChannelPlausibility("ph"), creeping, spread_uv=0, signal_uv=1_770_000)
     assert faults[:60] == [None] * 60
-    assert set(faults[61:]) == {"flat"}
+    assert set(faults[60:]) == {"flat"}
 
 
-def test_a_recalibrated_healthy_probe_has_no_fault():
+def test_a_signal_that_moves_is_not_flat_however_it_reads():
+    track, faults = ChannelPlausibility("ph"), []
+    for step in range(600):
+        faults += run(track, [5.5], 400, step * EVERY_MS, signal_uv=1_770_000 + 10 * step)
+    assert set(faults) == {None}
+
+
+@pytest.mark.parametrize(("signal_uv", "spread_uv"), [(None, 0), (1_770_000, None)])
+def test_without_a_signal_no_part_is_flat(signal_uv, spread_uv):
     track = ChannelPlausibility("ph")
-    for minute in range(60):
-        track.recalibrated()
-        assert set(run(track, healthy(6, 6.0 + 0.05 * (minute % 2)), 1_000, minute * 60_000)) == {
-            None}
+    for step in range(100):
+        assert track.check(6.0, spread_uv, step * EVERY_MS, UNDISTURBED, signal_uv) is None
 
 
 def test_a_steady_ec_is_no_fault():

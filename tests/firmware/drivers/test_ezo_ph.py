@@ -165,10 +165,23 @@ def test_a_shorted_electrode_is_flat_within_ten_minutes():
     track = ChannelPlausibility("ph")
     faults = []
     for now_ms in range(0, 700_000, 10_000):
-        value = made.read()["ph"]
-        faults.append(track.check(value, made.sensor.spread_uv, now_ms, UNDISTURBED))
+        value, sensor = made.read()["ph"], made.sensor
+        faults.append(
+            track.check(value, sensor.spread_uv, now_ms, UNDISTURBED, sensor.signal_uv))
     assert faults[-1] == "flat"
     assert faults[:60] == [None] * 60
+
+
+def test_a_stuck_electrode_in_water_that_cools_is_flat():
+    made = bench(5.5)
+    track, seen = ChannelPlausibility("ph"), set()
+    for step in range(70):
+        value, sensor = made.read(temp_c=33.0 - 0.02 * step)["ph"], made.sensor
+        seen.add(value)
+        fault = track.check(
+            value, sensor.spread_uv, step * 10_000, UNDISTURBED, sensor.signal_uv)
+    assert max(seen) - min(seen) > 0.003
+    assert fault == "flat"
 
 
 def test_a_healthy_electrode_is_not_flat():
@@ -176,7 +189,9 @@ def test_a_healthy_electrode_is_not_flat():
     track = ChannelPlausibility("ph")
     for step in range(120):
         made.signal = (step % 3) * 0.2  # mV
-        fault = track.check(made.read()["ph"], made.sensor.spread_uv, step * 10_000, UNDISTURBED)
+        value = made.read()["ph"]
+        fault = track.check(value, made.sensor.spread_uv, step * 10_000, UNDISTURBED,
+                            made.sensor.signal_uv)
         assert fault is None
     assert made.sensor.spread_uv in (177, 178, 236, 354, 413, 354)
 

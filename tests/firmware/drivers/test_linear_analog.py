@@ -227,7 +227,9 @@ class Followed:
             self.values.append(None)
             return
         self.values.append(value)
-        self.faults.append(self.track.check(value, bench.sensor.spread_uv, now_ms, moved_by))
+        sensor = bench.sensor
+        self.faults.append(
+            self.track.check(value, sensor.spread_uv, now_ms, moved_by, sensor.signal_uv))
 
 
 def follow(kind, line, shown, context_of=lambda step: WATER, moved_by=UNDISTURBED, **changed):
@@ -279,6 +281,15 @@ def test_every_failure_of_an_electrode_has_the_fault_that_it_has_on_a_sen0161():
             same(old, new)
             seen |= set(old.faults)
     assert {None, "flat", "noisy", "saturated", "jump"} <= seen
+
+
+def test_a_stuck_electrode_in_water_that_cools_is_flat():
+    def cools(step):
+        return {"reservoir.temp_c": 33.0 - 0.02 * step}
+
+    for line in (PH_4502C, SEN0161_V1):
+        for part in follow("stuck", line, shown_by(line), cools):
+            assert set(part.faults[130:]) == {"flat"}
 
 
 def test_a_healthy_electrode_has_no_fault():

@@ -194,10 +194,10 @@ def test_the_change_of_the_electrode_is_the_spread():
     assert probe.spread_uv is None
     bench.signal_uv = 70_300
     bench.read()
-    assert probe.spread_uv == 700
+    assert (probe.spread_uv, probe.signal_uv) == (700, 3 * 70_300)
     bench.slaves[1].fault = "cut"
     bench.fault()
-    assert probe.spread_uv is None
+    assert probe.spread_uv is probe.signal_uv is None
 
 
 def test_an_answer_for_another_register_is_never_taken():

@@ -99,6 +99,20 @@ def test_the_median_of_the_burst_is_used():
     assert sensor.spread_uv == 1_300_000
 
 
+def test_the_raw_signal_does_not_depend_on_the_temperature():
+    volts = [1.76]
+    sensor = bench(lambda: volts[0])
+    seen = set()
+    for temp_c in (15.0, 25.0, 33.2):
+        run(sensor.read({"reservoir.temp_c": temp_c}))
+        seen.add(sensor.signal_uv)
+    assert len(seen) == 1
+    assert abs(seen.pop() - 1_760_000) < 200
+    volts[0] = 9.0
+    assert fault_of(sensor.read({"reservoir.temp_c": 25.0})) == "saturated"
+    assert sensor.signal_uv is None
+
+
 def test_a_constant_signal_has_no_spread():
     sensor = bench(lambda: board.volts(100.0, fault="shorted"))
     assert run(sensor.read({"reservoir.temp_c": 25.0})) == {"ph": 7.0}

@@ -12,10 +12,10 @@ _CONVERSIONS = 3
 class AnalogSensor:
     """A sensor behind a converter; a signal outside low_uv..high_uv is a fault.
 
-    spread_uv is max - min of the last burst, None if it failed.
+    spread_uv is max - min of the last burst, signal_uv its median; None if it failed.
     """
 
-    spread_uv = None
+    spread_uv = signal_uv = None
 
     def __init__(self, part, spec, adc, settings, low_uv, high_uv):
         self._part = part
@@ -27,14 +27,15 @@ class AnalogSensor:
         self._high_uv = high_uv
 
     async def read_uv(self):
-        """Return the median of a burst, in uV, and set spread_uv. Raises SensorError."""
-        self.spread_uv = None
+        """Return the median of a burst, in uV, and set signal_uv and spread_uv. Raises
+        SensorError."""
+        self.spread_uv = self.signal_uv = None
         burst = await self._adc.read_uv(self._channel, conversions=_CONVERSIONS)
         burst.sort()
         median_uv = burst[len(burst) // 2]
         if not self._low_uv <= median_uv <= self._high_uv:
             raise SensorError(self._part, "saturated", f"{median_uv} uV")
-        self.spread_uv = burst[-1] - burst[0]
+        self.spread_uv, self.signal_uv = burst[-1] - burst[0], median_uv
         return median_uv
 
 
