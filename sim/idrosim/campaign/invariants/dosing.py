@@ -136,7 +136,7 @@ def apart(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
             if gap_s > 3_600.0:
                 break
             needed_s = _needed_gap_s(dose.pump, later.pump)
-            if gap_s < needed_s - _SLACK_S:
+            if gap_s < needed_s - _SLACK_S and not _is_rest(later, dose, terms):
                 text = f"{later.pump} {gap_s:.1f} s after {dose.pump}, {needed_s:.0f} s needed"
                 yield Violation("I1", later.start_us // 1_000, text)
 
@@ -273,6 +273,15 @@ def _over(
         f"{pump} {on_us / 1e6:.2f} s on ({on_us / 1e6 * ml_per_s:.2f} ml) {where},"
         f" {allowed_s:.2f} s allowed")
     return Violation("I1", end_us // 1_000, text)
+
+
+def _is_rest(later: Dose, dose: Dose, terms: CaseTerms) -> bool:
+    """Return True if `later` is the rest of `dose`, which a stalled interpreter cut off."""
+    allowed_s = limits_s(dose.pump, terms)["dose"] + _SLACK_S
+    return (
+        later.pump == dose.pump and later.start_us - dose.end_us < HANG_S * 1e6
+        and dose.on_us + later.on_us <= allowed_s * 1e6
+        and any(dose.start_us <= at_ms * 1_000 <= dose.end_us for at_ms in terms.stalls_ms))
 
 
 def _needed_gap_s(first: str, second: str) -> float:
