@@ -54,7 +54,7 @@ class ChannelPlausibility:
         self._candidate = None
         self._noisy_bursts = 0
         self._noisy_until_ms = None
-        self._flat = None  # [low_uv, high_uv, since_ms, count]
+        self._flat = None  # [low_uv, high_uv, since_ms, count, last_uv]
         self._rate = None  # [value, at_ms, strikes]
         self._undisturbed = None  # the last undisturbed value
 
@@ -110,12 +110,18 @@ class ChannelPlausibility:
         if signal_uv is None or spread_uv is None or spread_uv >= behaviour.flat_uv:
             self._flat = None
             return False
-        if flat is not None:
-            flat[0] = min(flat[0], signal_uv)
-            flat[1] = max(flat[1], signal_uv)
-            flat[3] += 1
-        if flat is None or flat[1] - flat[0] > behaviour.flat_range:
-            self._flat = [signal_uv, signal_uv, now_ms, 1]
+        if flat is None:
+            self._flat = [signal_uv, signal_uv, now_ms, 1, signal_uv]
+            return False
+        was_flat = now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
+        has_stepped = abs(signal_uv - flat[4]) > behaviour.flat_range
+        flat[0] = min(flat[0], signal_uv)
+        flat[1] = max(flat[1], signal_uv)
+        flat[3] += 1
+        flat[4] = signal_uv
+        # A dead probe may creep: some have no raw signal but their own, compensated pH.
+        if flat[1] - flat[0] > behaviour.flat_range and (has_stepped or not was_flat):
+            self._flat = [signal_uv, signal_uv, now_ms, 1, signal_uv]
             return False
         return now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
 

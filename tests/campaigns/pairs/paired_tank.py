@@ -70,7 +70,7 @@ class ElectrodePart:
     def __init__(self, probe):
         self.probe, self.fault = probe, None
         self._temp_c = 25.0
-        self.spread_uv = None
+        self.spread_uv = self.signal_uv = None
 
     def step(self, temp_c):
         """Take in the temperature of the water, which corrects the reading."""
@@ -80,11 +80,11 @@ class ElectrodePart:
 
     async def read(self, context):
         """Return {"ph": pH}. Raises SensorError at the ends of the range."""
-        self.spread_uv = None
+        self.spread_uv = self.signal_uv = None
         burst = sorted(self._conversion() for _ in range(3))
         if abs(burst[1]) > BROKEN_MV:
             raise SensorError("electrode", "saturated", "")
-        self.spread_uv = FRONT_END * (burst[2] - burst[0])
+        self.spread_uv, self.signal_uv = FRONT_END * (burst[2] - burst[0]), FRONT_END * burst[1]
         ph = 7.0 - burst[1] / nernst_slope_mv(self._temp_c)
         return {"ph": round(min(14.0, max(0.0, ph)), 3)}
 

@@ -68,6 +68,15 @@ def test_a_signal_that_moves_is_not_flat_however_it_reads():
     assert set(faults) == {None}
 
 
+def test_a_flat_signal_that_creeps_stays_flat_until_it_steps():
+    # A Modbus probe without a raw signal shows its pH, compensated by its own thermometer.
+    track, faults = ChannelPlausibility("ph"), []
+    for step in range(3_000):
+        faults += run(track, [5.5], 0, step * EVERY_MS, signal_uv=1_770_000 + 4 * step)
+    assert set(faults[61:]) == {"flat"}
+    assert run(track, [5.5], 0, 3_000 * EVERY_MS, signal_uv=1_785_000) == [None]
+
+
 @pytest.mark.parametrize(("signal_uv", "spread_uv"), [(None, 0), (1_770_000, None)])
 def test_without_a_signal_no_part_is_flat(signal_uv, spread_uv):
     track = ChannelPlausibility("ph")
