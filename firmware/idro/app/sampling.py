@@ -59,15 +59,17 @@ class Sampler:
             if beat is not None:
                 beat("control", within_ms)
             measures = self._measures[index]
+            fault = None
             try:
                 numbers = await sensor.read(context)
             except SensorError as error:
-                for _, channel in measures:
-                    self._failed(channel, error.fault)
-                continue
+                fault = error.fault
             signal = sensor.spread_uv, getattr(sensor, "signal_uv", None)
             for key, channel in measures:
-                self._measured(channel, numbers[key], signal, moved_by, context)
+                if fault:
+                    self._failed(channel, fault, signal)
+                else:
+                    self._measured(channel, numbers[key], signal, moved_by, context)
 
     def recalibrated(self):
         """Take in that the same signals now give other values."""
@@ -99,9 +101,9 @@ class Sampler:
             self._windows[channel].clear()
         self._bad(channel, fault, now_ms)
 
-    def _failed(self, channel, fault):
+    def _failed(self, channel, fault, signal):
         now_ms = self._clock.now_ms()
-        self._tracks[channel].failed()
+        self._tracks[channel].failed(*signal, now_ms)
         self._windows[channel].clear()
         self.readings[channel] = Sample(channel, None, fault, now_ms)
         self._bad(channel, fault, now_ms)

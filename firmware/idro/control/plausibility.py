@@ -26,8 +26,9 @@ Behaviour = namedtuple(
 UNDISTURBED, DOSED, BY_HAND, CALIBRATING = 0, 1, 2, 3
 
 BEHAVIOURS = {
-    # Front end: 177 mV per pH. A burst of three with 0.15 pH of noise is 45 mV wide.
-    "ph": Behaviour(0.3, 532, 500, 600_000, 45_000, 0.45, 0.3, 1.0),
+    # Front end: 177.48 mV per pH, so a flat signal is within three thousandths of pH. A burst of
+    # three with 0.15 pH of noise is 45 mV wide.
+    "ph": Behaviour(0.3, 533, 500, 600_000, 45_000, 0.45, 0.3, 1.0),
     "ec_us_cm": Behaviour(150, 0, 0, 0, 8_700, 300, 0, 0),
     "level_mm": Behaviour(25, 0, 0, 0, 44_000, 0, 0, 0),
     "temp_c": Behaviour(2, 0, 0, 0, 0, 0, 0, 0),
@@ -58,18 +59,19 @@ class ChannelPlausibility:
         self._rate = None  # [value, at_ms, strikes]
         self._undisturbed = None  # the last undisturbed value
 
-    def failed(self):
-        """The read failed: do not compare the next value with older ones."""
+    def failed(self, spread_uv, signal_uv, now_ms):
+        """The read failed: do not compare the next value with older ones. A signal that was read
+        but gives no value may be flat all the same."""
+        self._is_flat(signal_uv, spread_uv, now_ms)
         self._candidate = None
-        self._flat = None
         self._rate = None
         self._undisturbed = None
         self._accepted.clear()
 
     def check(self, value, spread_uv, now_ms, moved_by, signal_uv=None):
         """Return the fault of `value`, or None. `moved_by`: UNDISTURBED to CALIBRATING. Only
-        `signal_uv` shows that a probe is stuck: by the temperature of the water, and by a new
-        calibration, the same signal is another value."""
+        `signal_uv` reveals a stuck probe: the value of a constant signal changes with the
+        temperature of the water and with the calibration."""
         if not self._quantity.low <= value <= self._quantity.high:
             return "out_of_range"
         behaviour = self._behaviour
@@ -110,20 +112,19 @@ class ChannelPlausibility:
         if signal_uv is None or spread_uv is None or spread_uv >= behaviour.flat_uv:
             self._flat = None
             return False
-        if flat is None:
-            self._flat = [signal_uv, signal_uv, now_ms, 1, signal_uv]
-            return False
-        was_flat = now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
-        has_stepped = abs(signal_uv - flat[4]) > behaviour.flat_range
-        flat[0] = min(flat[0], signal_uv)
-        flat[1] = max(flat[1], signal_uv)
-        flat[3] += 1
-        flat[4] = signal_uv
-        # A dead probe may creep: some have no raw signal but their own, compensated pH.
-        if flat[1] - flat[0] > behaviour.flat_range and (has_stepped or not was_flat):
-            self._flat = [signal_uv, signal_uv, now_ms, 1, signal_uv]
-            return False
-        return now_ms - flat[2] >= behaviour.flat_ms and flat[3] >= _FLAT_SAMPLES
+        if flat is not None:
+            is_long = now_ms - flat[2] >= behaviour.flat_ms
+            was_flat = is_long and flat[3] >= _FLAT_SAMPLES
+            has_stepped = abs(signal_uv - flat[4]) > behaviour.flat_range
+            flat[0] = min(flat[0], signal_uv)
+            flat[1] = max(flat[1], signal_uv)
+            flat[3] += 1
+            flat[4] = signal_uv
+            # A dead probe may creep: some transmit only a compensated pH.
+            if flat[1] - flat[0] <= behaviour.flat_range or was_flat and not has_stepped:
+                return is_long and flat[3] >= _FLAT_SAMPLES
+        self._flat = [signal_uv, signal_uv, now_ms, 1, signal_uv]
+        return False
 
     def _has_noisy_bursts(self, spread_uv, now_ms):
         """True for 10 min after wide bursts outnumber narrow ones by three."""

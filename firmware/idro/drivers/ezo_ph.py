@@ -23,22 +23,25 @@ def build(spec, bus, clock, settings):
 
 
 class EzoPh(Ezo):
-    """One pH circuit. spread_uv is the last change of the signal, None after a failed read."""
+    """One pH circuit. signal_uv is that of its electrode on the scale of a sen0161, spread_uv the
+    last change of pH, None after a failed read."""
 
     _last_milli = signal_uv = None
 
     async def read(self, context):
         """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
-        last_milli = self._last_milli
-        self._last_milli = self.spread_uv = None
+        last_milli, last_uv = self._last_milli, self.signal_uv
+        self._last_milli = self.spread_uv = self.signal_uv = None
         centi_c = centi_celsius(PART, context, self._temp_channel)
         milli_ph = await self.read_milli(centi_c)
         if not 0 < milli_ph < 14_000:
             raise SensorError(PART, "saturated", f"pH {milli_ph}/1000")
         self._last_milli = milli_ph
-        # It is compensated for the temperature of the water: at 25 C a stuck one stands still.
+        # The circuit compensates for the temperature: undone, the signal of a stuck electrode is
+        # constant. A circuit that hangs repeats its pH.
         at_25_c = (milli_ph - 7_000) * (centi_c + _ZERO_CENTI_K) // _CALIBRATION_CENTI_K
-        self.signal_uv = at_25_c * _UV_PER_MILLI * _FRONT_END
+        is_same = milli_ph == last_milli
+        self.signal_uv = last_uv if is_same else at_25_c * _UV_PER_MILLI * _FRONT_END
         if last_milli is not None:
             self.spread_uv = abs(milli_ph - last_milli) * _UV_PER_MILLI
         return {"ph": milli_ph / 1000}

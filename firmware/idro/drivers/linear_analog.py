@@ -82,6 +82,7 @@ class Ph(LinearAnalog):
         if self._is_compensated:
             signal = _PH_7_UV + divide_rounded(
                 (signal - _PH_7_UV) * (centi_c + _ZERO_CENTI_K), _CALIBRATION_CENTI_K)
+            self.signal_uv = signal
         settings = self._settings
         return ph_milli(
             signal, centi_c, settings["ph.neutral_uv"], settings["ph.slope_uv_per_ph"]) / 1000

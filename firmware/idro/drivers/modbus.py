@@ -11,7 +11,6 @@ from idro.drivers.shared.modbus_rtu import request
 from idro.errors import SensorError
 
 SIGNAL = "signal_uv"  # key of the raw signal of an electrode
-_FRONT_END = 3  # a sen0161 shows an electrode's signal so many times as large
 
 
 def build(spec, bus, clock, settings):
@@ -20,8 +19,8 @@ def build(spec, bus, clock, settings):
 
 
 class ModbusProbe:
-    """One probe. signal_uv is that of its electrode on the scale of a sen0161, spread_uv its last
-    change, not on it; None without one."""
+    """One probe. signal_uv is that of its electrode on the scale of a sen0161, by its map, and
+    spread_uv its last change; None without one."""
 
     def __init__(self, spec, bus, clock):
         self._part = spec["part"]
@@ -58,9 +57,9 @@ class ModbusProbe:
         if now_ms < self._ready_ms:
             raise SensorError(self._part, "stale", f"settles for {self._ready_ms - now_ms} ms")
         if SIGNAL in values:
-            self.signal_uv = values[SIGNAL] * _FRONT_END
+            self.signal_uv = values[SIGNAL]
             if last_uv is not None:
-                self.spread_uv = int(abs(self.signal_uv - last_uv)) // _FRONT_END
+                self.spread_uv = int(abs(self.signal_uv - last_uv))
         return values
 
     async def _measure(self):

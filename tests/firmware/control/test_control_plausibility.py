@@ -139,8 +139,20 @@ def test_ranges(key, value, fault):
 def test_values_before_an_outage_are_not_compared():
     track = ChannelPlausibility("level_mm")
     run(track, [200, 200])
-    track.failed()
+    track.failed(None, None, 20_000)
     assert run(track, [120], start_ms=20_000) == [None]
+
+
+@pytest.mark.parametrize(("signal_uv", "last_fault"), [(1_760_000, "flat"), (None, None)])
+def test_a_signal_that_gives_no_value_now_and_then_is_flat_all_the_same(signal_uv, last_fault):
+    # As a calibration may do, or a thermometer that fails.
+    track, fault = ChannelPlausibility("ph"), None
+    for step in range(100):
+        if step % 30 == 29:
+            track.failed(0, signal_uv, step * EVERY_MS)
+        else:
+            fault = track.check(5.5, 0, step * EVERY_MS, UNDISTURBED, 1_760_000)
+    assert fault == last_fault
 
 
 def test_the_window_is_a_median_that_survives_one_jump():

@@ -184,6 +184,26 @@ def test_a_stuck_electrode_in_water_that_cools_is_flat():
     assert fault == "flat"
 
 
+def test_a_circuit_that_hangs_in_water_that_cools_is_flat():
+    made = bench(5.5)
+    track = ChannelPlausibility("ph")
+    made.read(33.0)
+    made.circuit.fault = "stuck"
+    for step in range(70):
+        value, sensor = made.read(temp_c=33.0 - step / 60)["ph"], made.sensor
+        fault = track.check(
+            value, sensor.spread_uv, step * 10_000, UNDISTURBED, sensor.signal_uv)
+    assert fault == "flat"
+
+
+def test_a_failed_read_leaves_no_signal():
+    made = bench()
+    made.read()
+    made.part.fault = "unplugged"
+    assert fault_of(made.sensor.read(CONTEXT)) == "no_ack"
+    assert made.sensor.signal_uv is made.sensor.spread_uv is None
+
+
 def test_a_healthy_electrode_is_not_flat():
     made = bench(7.0)
     track = ChannelPlausibility("ph")

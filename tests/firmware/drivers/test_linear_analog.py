@@ -19,6 +19,7 @@ WATER = {"reservoir.temp_c": 25.0}
 PH_4502C = ("ph", 100, 3_000, 1_667, 7, 2_022, 4)  # 5 V, behind 10 k and 20 k
 SEN0161_V1 = ("ph", 100, 3_000, 1_333, 7, 762, 4)  # rises with pH
 SEN0161_V2 = ("ph", 150, 2_900, 1_500, 7, 2_742, 0)
+LOOP_PH = ("ph", 540, 3_150, 600, 0, 3_000, 14)
 GRAVITY_TDS = ("ec_us_cm", 0, 2_250, 1_000, 735, 2_000, 1_759)
 LOOP_EC = ("ec_us_cm", 540, 3_150, 600, 0, 3_000, 10_000)
 LOOP_LEVEL = ("level_mm", 540, 3_150, 600, 0, 3_000, 5_000)
@@ -222,7 +223,7 @@ class Followed:
         try:
             value = run(bench.sensor.read(context))["ph"]
         except SensorError as error:
-            self.track.failed()
+            self.track.failed(bench.sensor.spread_uv, bench.sensor.signal_uv, now_ms)
             self.faults.append(error.fault)
             self.values.append(None)
             return
@@ -290,6 +291,20 @@ def test_a_stuck_electrode_in_water_that_cools_is_flat():
     for line in (PH_4502C, SEN0161_V1):
         for part in follow("stuck", line, shown_by(line), cools):
             assert set(part.faults[130:]) == {"flat"}
+
+
+def test_a_stuck_electrode_behind_a_board_that_compensates_itself_is_flat():
+    bench, track = Bench(LOOP_PH, self_compensated=1), ChannelPlausibility("ph")
+    seen = set()
+    for step in range(70):
+        temp_c = 33.0 - step / 60
+        kelvin_ratio = (temp_c + 273.15) / 298.15
+        value = bench.of(7 - 1.5 / kelvin_ratio, {"reservoir.temp_c": temp_c})["ph"]
+        seen.add(value)
+        fault = track.check(
+            value, bench.sensor.spread_uv, step * EVERY_MS, UNDISTURBED, bench.sensor.signal_uv)
+    assert max(seen) - min(seen) > 0.003
+    assert fault == "flat"
 
 
 def test_a_healthy_electrode_has_no_fault():
