@@ -280,6 +280,15 @@ def test_a_lockout_names_what_to_check(node):
     assert Reason("doser_no_effect", actuator="ph_down") in node.reasons("ph")
 
 
+def test_a_lockout_for_the_wrong_way_names_the_bottle(node):
+    node.read(ph=6.5, ec_us_cm=1_600)
+    for ph in range(6_500, 7_400, 5):
+        node.read(ph=ph / 1_000)
+        node.run_for(MINUTE_MS)
+    assert node.events_of("latched") == [{"reason": Reason("latch_wrong_way").as_json()}]
+    assert Reason("doser_wrong_way", actuator="ph_down") in node.reasons("ph")
+
+
 def test_an_unexpected_rise_is_reported_and_stops_dosing(node):
     node.read(ph=5.8, ec_us_cm=1_600)
     node.run_for(20 * MINUTE_MS)
