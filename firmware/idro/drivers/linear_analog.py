@@ -15,6 +15,7 @@ PART = "linear_analog"
 _SCALES = {"ph": (2_742_360, -177_480), "ec_us_cm": (0, 164), "level_mm": (600_000, 2_400)}
 _MILLI = (0, 1000)
 _PH_7_UV = 1_500_000
+_SAME_UV = 250  # two steps of the converter of a 4-20 mA loop
 _IN_AIR_UV = 500  # of a dfr0300
 _ZERO_CENTI_K = 27_315
 _CALIBRATION_CENTI_K = 29_815
@@ -74,15 +75,24 @@ class Ph(LinearAnalog):
     swapped: only a calibration finds out."""
 
     needs_calibration = True
+    _shown_uv = _electrode_uv = None  # the last signal that a compensated board showed anew
 
     def _value(self, signal, context):
         from idro.drivers.sen0161 import ph_milli
 
+        if self._is_compensated:
+            # The same signal as before is of the same electrode, whatever the thermometer says.
+            shown_uv = self._shown_uv
+            is_same = shown_uv is not None and abs(signal - shown_uv) < _SAME_UV
+            self.signal_uv = self._electrode_uv if is_same else None
         centi_c = self._centi_c(context)
         if self._is_compensated:
+            shown_uv = signal
             signal = _PH_7_UV + divide_rounded(
                 (signal - _PH_7_UV) * (centi_c + _ZERO_CENTI_K), _CALIBRATION_CENTI_K)
-            self.signal_uv = signal
+            if not is_same:
+                self._shown_uv, self._electrode_uv = shown_uv, signal
+                self.signal_uv = signal
         settings = self._settings
         return ph_milli(
             signal, centi_c, settings["ph.neutral_uv"], settings["ph.slope_uv_per_ph"]) / 1000

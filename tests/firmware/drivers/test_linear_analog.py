@@ -293,18 +293,53 @@ def test_a_stuck_electrode_in_water_that_cools_is_flat():
             assert set(part.faults[130:]) == {"flat"}
 
 
-def test_a_stuck_electrode_behind_a_board_that_compensates_itself_is_flat():
+def flat_share(ph_at, context_at, steps=180):
+    """Return the share of flat readings after the first ten minutes behind a board that
+    compensates itself, and the range of its readings."""
     bench, track = Bench(LOOP_PH, self_compensated=1), ChannelPlausibility("ph")
-    seen = set()
-    for step in range(70):
-        temp_c = 33.0 - step / 60
-        kelvin_ratio = (temp_c + 273.15) / 298.15
-        value = bench.of(7 - 1.5 / kelvin_ratio, {"reservoir.temp_c": temp_c})["ph"]
-        seen.add(value)
-        fault = track.check(
-            value, bench.sensor.spread_uv, step * EVERY_MS, UNDISTURBED, bench.sensor.signal_uv)
-    assert max(seen) - min(seen) > 0.003
-    assert fault == "flat"
+    values, flat = [], 0
+    for step in range(steps):
+        sensor, now_ms, fault = bench.sensor, step * EVERY_MS, None
+        try:
+            values.append(bench.of(ph_at(step), context_at(step))["ph"])
+        except SensorError:
+            track.failed(sensor.spread_uv, sensor.signal_uv, now_ms)
+            continue
+        fault = track.check(values[-1], sensor.spread_uv, now_ms, UNDISTURBED, sensor.signal_uv)
+        flat += step > 64 and fault == "flat"
+    return flat / (steps - 65), max(values) - min(values)
+
+
+def cooling(step):
+    return {"reservoir.temp_c": 33.0 - step / 60}
+
+
+def test_a_stuck_electrode_behind_a_board_that_compensates_itself_is_flat():
+    def shown(step):
+        return 7 - 1.5 * 298.15 / (cooling(step)["reservoir.temp_c"] + 273.15)
+
+    share, moved = flat_share(shown, cooling)
+    assert share == 1.0
+    assert moved > 0.003
+
+
+def test_a_board_that_hangs_in_water_that_cools_is_flat():
+    for ph in (4.5, 5.5, 10.0):
+        assert flat_share(lambda step, ph=ph: ph, cooling)[0] == 1.0
+
+
+def test_no_thermometer_hides_a_stuck_electrode_behind_a_board_that_compensates_itself():
+    rng = Rng(7)
+
+    def noisy(step):
+        return {"reservoir.temp_c": 20.0 + rng.gauss(0.5)}
+
+    def fails(step):
+        return {} if step % 54 == 53 else {"reservoir.temp_c": 20.0}
+
+    for ph in (4.5, 5.5, 10.0):
+        assert flat_share(lambda step, ph=ph: ph, noisy)[0] == 1.0
+        assert flat_share(lambda step, ph=ph: ph, fails)[0] > 0.95
 
 
 def test_a_healthy_electrode_has_no_fault():
