@@ -59,7 +59,7 @@ class Sampler:
             if beat is not None:
                 beat("control", within_ms)
             measures = self._measures[index]
-            fault = None
+            fault, numbers = None, {}
             try:
                 numbers = await sensor.read(context)
             except SensorError as error:

@@ -80,6 +80,7 @@ class Ph(LinearAnalog):
     def _value(self, signal, context):
         from idro.drivers.sen0161 import ph_milli
 
+        is_same = False
         if self._is_compensated:
             # The same signal as before is of the same electrode, whatever the thermometer says.
             shown_uv = self._shown_uv
