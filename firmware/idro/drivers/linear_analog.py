@@ -75,7 +75,7 @@ class Ph(LinearAnalog):
     swapped: only a calibration finds out."""
 
     needs_calibration = True
-    _shown_uv = _electrode_uv = None  # the last signal that a compensated board showed anew
+    _shown_uv = _electrode_uv = None  # of a compensated board: shown last, and what it meant
 
     def _value(self, signal, context):
         from idro.drivers.sen0161 import ph_milli
