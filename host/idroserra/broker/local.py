@@ -19,23 +19,27 @@ from idroserra.broker.local_server import LocalServer, LocalServerError, find_se
 
 _SERVER_PORTS = range(20_000, 32_000)
 _TRIES = 100
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a free loopback TCP port, which no other process gets before this one ends. Raises
-    LocalServerError.
+    """Return a free loopback TCP port, which neither this process gets again nor another one
+    before this one ends. Raises LocalServerError.
 
     It is outside the ephemeral range (from 32768 on Linux, from 49152 elsewhere): a client could
     get such a port before the server binds it, or connect to itself while the server is down.
     """
     reservations = _reservations()
     for port in random.sample(_SERVER_PORTS, _TRIES):
+        if port in _given:  # its server may not have bound it yet, or be down for a restart
+            continue
         with socket.socket() as probe:
             try:
                 fcntl.lockf(reservations, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
     raise LocalServerError(f"no free port between {_SERVER_PORTS[0]} and {_SERVER_PORTS[-1]}")
 
