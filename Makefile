@@ -390,8 +390,9 @@ words: venv
 
 venv: $(INSTALLED)
 
-# Only pinned packages are downloaded. Two packages are source distributions: setuptools is
-# installed before them, and no build isolation is used, so that nothing else is fetched.
+# Only pinned packages are downloaded. The locks are complete, so dependencies are not resolved
+# (--no-deps): pip would refuse a newer release that a package with an extra allows. Two packages
+# are source distributions: setuptools is installed before them, and no build isolation is used.
 # Bytecode is compiled afterwards on all cores; pip would use one.
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --no-compile
 $(INSTALLED): pyproject.toml hatch_build.py requirements/build.txt requirements/all.txt
@@ -399,8 +400,8 @@ $(INSTALLED): pyproject.toml hatch_build.py requirements/build.txt requirements/
 	  || { echo "idroserra: Python 3.11 or newer is needed (make PYTHON=python3.12)"; exit 1; }
 	@test -x $(PY) || .ci/venv $(PYTHON) $(VENV)
 	@echo "idroserra: installing Python packages into $(VENV) (a minute or two, once)"
-	@$(PIP) --require-hashes --requirement requirements/build.txt
-	@$(PIP) --require-hashes --no-build-isolation --requirement requirements/all.txt
+	@$(PIP) --no-deps --require-hashes --requirement requirements/build.txt
+	@$(PIP) --no-deps --require-hashes --no-build-isolation --requirement requirements/all.txt
 	@$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@ln -sfn "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(VENV)/typings
 	@$(PY) -m compileall -qq -j 0 $(VENV)/typings/ || true  # some packages contain files that do not compile
