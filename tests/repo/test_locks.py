@@ -145,7 +145,8 @@ def test_only_locked_packages_are_installed(file):
     for command in commands:
         # Without --no-deps, pip refuses a newer release that a package with an extra allows.
         words = set(command.split())
-        assert "--no-deps" in words and words & {"--require-hashes", "--no-index"}, command
+        assert "--no-deps" in words, command
+        assert words & {"--require-hashes", "--no-index"}, command
         if "--wheel-dir" in command or "--editable" in command:
             assert "--no-build-isolation" in command, command
 
