@@ -18,16 +18,21 @@ _LEAST_PREDICTED_PH = 0.005
 _LEAST_OF_AN_HOUR = 0.3
 _MOST_STIR_PH = 0.01
 _STIR_GAIN, _USUAL_GAIN = 0.2, 0.05
-# Strength of doses: fading sums.
-KEEP_DOSES = 0.95
 _LEAST_STRENGTH = 0.2
 _STRENGTH_GAIN = 0.2
 # What a dose or a fill may move pH other than predicted: at first, and how fast it is learned.
 _ODD_PH, _ODD_GAIN = 0.05, 0.1
 # Phosphate, the buffer of nutrient solutions, is by so much weaker for each pH below, up to half a
 # pH: the same acid of roots or of a pump moves pH more.
-STRONGER_PER_PH = 1.6
+_STRONGER_PER_PH = 1.6
 _MOST_OFF_PH = 0.5
+# Which reading the strength of doses follows: from so many doses, whose sums fade faster while the
+# probes are as close. Errors of a move: its noise, and a share of it. A dose counts at most as so
+# many times its usual strength.
+_LEAST_DOSES = 3
+_CLOSE_PH, _KEEP_CLOSE, _KEEP_APART = 0.05, 0.9, 0.99
+_MOVE_ERROR_PH, _MOVE_ERROR = 0.006, 0.2
+_LEAST_OF_PREDICTED, _FIRST_OF_PREDICTED, _MOST_OF_USUAL = 0.05, 0.2, 3.0
 # Drift: what an hour counts at most (a pour is no drift), and how fast it is learned.
 _MOST_AN_HOUR_PH = 0.03
 _DRIFT_GAIN = 0.02
@@ -104,6 +109,48 @@ class PairedProbe:
         self.moves = _KEEP_MOVES * self.moves + (share * move) ** 2
 
 
+class PairedDoses:
+    """The doses of acid, or of base: does their strength follow the first reading or the second?
+
+    Where the first reads `difference` above the second, and is right, the water is half of that
+    above the mean, and doses are weaker; if the second is right, they are stronger. Fading sums of
+    the squares of the errors, by least squares, give the logarithm of the odds."""
+
+    def __init__(self):
+        self.count = 0
+        self._first_ph = 0.0  # of the first dose, which strengths are relative to
+        # Weighted: squares of predictions, times moves; both times the difference.
+        self._squares = self._moves = self._apart = self._moves_apart = 0.0
+
+    def add(self, predicted, moved, mean, difference):
+        """Take in a dose: by how much it should have moved pH and did, and where both read."""
+        if not self.count:
+            self._first_ph = mean
+        moved *= math.exp(_STRONGER_PER_PH * (mean - self._first_ph))
+        strength = self._strength() if self.count else min(
+            _MOST_OF_USUAL, max(_FIRST_OF_PREDICTED, moved / predicted))
+        expected = strength * predicted
+        moved = min(_MOST_OF_USUAL, max(0.0, moved / expected)) * expected
+        weight = 1.0 / (_MOVE_ERROR_PH**2 + (_MOVE_ERROR * expected) ** 2)
+        keep = _KEEP_CLOSE if abs(difference) < _CLOSE_PH else _KEEP_APART
+        square, product = weight * predicted * predicted, weight * predicted * moved
+        self._squares = keep * self._squares + square
+        self._moves = keep * self._moves + product
+        self._apart = keep * self._apart + square * difference
+        self._moves_apart = keep * self._moves_apart + product * difference
+        self.count += 1
+
+    def odds(self):
+        """Return the logarithm of the odds that the second is right and the first wrong."""
+        if self.count < _LEAST_DOSES:
+            return 0.0
+        strength = self._strength()
+        return _STRONGER_PER_PH * strength * (self._moves_apart - strength * self._apart)
+
+    def _strength(self):
+        return max(_LEAST_OF_PREDICTED, self._moves / self._squares)
+
+
 class PairedWater:
     """What both probes have shown of the water: its drift, and the strength of doses.
 
@@ -116,15 +163,14 @@ class PairedWater:
         self.mixings = 0
         self.odd_ph = _ODD_PH  # how far doses and fills move it other than expected
         self.usual_stir = None  # how far both move in an hour
-        # Of base and of acid, fading sums: what doses did times what they should have done, the
-        # square of that, and their number.
-        self.sides = [[0.0, 0.0, 0], [0.0, 0.0, 0]]
+        self._doses = (PairedDoses(), PairedDoses())  # of base, of acid
         self._drift_ph_h = 0.0
         self._of_day = [0.0] * 24  # what an hour of the day, by uptime, adds to the drift
         self._hours = 0
         self._hour = [0.0, 0.0, 0]  # hours still, by how much it moved, hour of the day
         self._strength = 1.0  # of doses relative to the titration
-        self._start = (0.0, 0.0)  # mean and sum of the predictions before a dose
+        # Before a dose: mean, difference, sum of the predictions.
+        self._start = (0.0, 0.0, 0.0)
         self._predicted = self._newest = 0.0
         self._usual_ph = None  # at which the drift was learned
         self._mixed = None  # (moved, expected) before a mixing
@@ -134,7 +180,7 @@ class PairedWater:
         below_ph = 0.0 if self._usual_ph is None else self._usual_ph - ph
         below_ph = min(_MOST_OFF_PH, max(-_MOST_OFF_PH, below_ph))
         drift_ph_h = self._drift_ph_h + self._of_day[now_ms // HOUR_MS % 24]
-        return drift_ph_h * math.exp(STRONGER_PER_PH * below_ph)
+        return drift_ph_h * math.exp(_STRONGER_PER_PH * below_ph)
 
     def dosed(self, predicted):
         """Take in doses that move it by `predicted` by the titration."""
@@ -142,25 +188,26 @@ class PairedWater:
         self._predicted += predicted
         self.expected += predicted * self._strength
 
-    def begin(self, mean):
+    def begin(self, mean, difference):
         """Begin to measure a dose."""
-        self._start = (mean, self._predicted - self._newest)
+        self._start = (mean, difference, self._predicted - self._newest)
 
     def end(self, mean):
         """Learn the strength of the doses since begin()."""
-        before, predicted = self._start
+        before, difference, predicted = self._start
         predicted = self._predicted - predicted
         if abs(predicted) < _LEAST_PREDICTED_PH:
             return
+        moved = mean - before
+        self._doses[predicted < 0].add(predicted, moved, 0.5 * (mean + before), difference)
         strength = self._strength
-        side = self.sides[predicted < 0]
-        weight = min(1.0, (LARGE_MOVE_PH / predicted) ** 2)
-        side[0] = KEEP_DOSES * side[0] + weight * predicted * (mean - before)
-        side[1] = KEEP_DOSES * side[1] + weight * predicted * predicted
-        side[2] += 1
-        change = min(2.0, max(-1.0, (mean - before) / predicted / strength - 1.0)) * strength
+        change = min(2.0, max(-1.0, moved / predicted / strength - 1.0)) * strength
         weight = min(1.0, abs(predicted) * strength / LARGE_MOVE_PH)
         self._strength = max(_LEAST_STRENGTH, strength + _STRENGTH_GAIN * weight * change)
+
+    def dose_odds(self):
+        """Return the logarithm of the odds, by the strength of doses, that the first is wrong."""
+        return self._doses[0].odds() + self._doses[1].odds()
 
     def mixes(self, is_still, moved, is_calm):
         """Count the mixings; `moved` is the sum of the moves in all. Learn from a calm one."""

@@ -9,21 +9,14 @@ the first; they add up, and the largest gives the reason.
 
 No dose is given by the name, so it may change: for twelve hours of a dispute, both are watched.
 
-A drift of less than about 0.1 pH a day is slower than water changes by itself: then the wrong one
-is named little better than by chance.
+A drift of less than about 0.1 pH a day is slower than water changes by itself: then only the
+strength of many doses tells, and the wrong one is named in about three of four cases.
 """
 
 import math
 
 from idro.control.filters import milli
-from idro.control.paired_water import (
-    HOUR_MS,
-    KEEP_DOSES,
-    LARGE_MOVE_PH,
-    STRONGER_PER_PH,
-    PairedProbe,
-    PairedWater,
-)
+from idro.control.paired_water import HOUR_MS, LARGE_MOVE_PH, PairedProbe, PairedWater
 from idro.control.plausibility import CALIBRATING, UNDISTURBED
 from idro.protocol.reason import Reason
 
@@ -45,7 +38,9 @@ _LONGEST_STEP_MS = 60_000
 # Up to this difference, both are trusted, and the water is learned.
 _CALM_PH = 0.12
 _FAULT_ODDS, _MOST_FAULT_ODDS = 2.0, 1.0
+# A probe fails towards 7 within days; a slow drift goes either way.
 _NEAR_7_ODDS_PER_PH, _MOST_NEAR_7_ODDS = 1.5, 0.5
+_NEAR_7_MS = 48 * HOUR_MS
 
 # Doses and fills mix, and probes follow, for so long. Moves are measured 20 min after the first
 # dose at the latest. Noise adds so much to a sum of squares.
@@ -56,14 +51,13 @@ _NOISE_PH2 = 6e-4
 _DEAF_PH2 = 0.0035
 _DEAF = 0.65
 _DEAF_ODDS, _MOST_DEAF_ODDS = 6.0, 4.0
+_LEAST_DEAF_ODDS = 0.3  # healthy probes differ by as much
 # The mean of an hour moves by noise; water may be so much stiller than usual (a logarithm).
 _STIR_NOISE_PH = 3e-4
 _STILL_WATER = 0.5
 _FLAT_ODDS, _MOST_FLAT_ODDS = 3.0, 3.0
 _STUCK_ODDS = 2.0  # a dispute, whatever it reads
-# Strength of doses then and now: from so many doses each; how much of a change counts.
-_LEAST_KNOWN, _LEAST_DOSES, _LEAST_SHARE = 8, 3, 0.3
-_BUFFER_ODDS, _MOST_BUFFER_ODDS = 25.0, 2.0
+_MOST_DOSE_ODDS = 3.0
 
 # Half of the errors of the drift are smaller: at once, for each hour, and as the drift changes;
 # and of what doses should do. Measured in 60 simulated greenhouses. Somebody may have poured: then
@@ -88,10 +82,8 @@ class ProbePair:
         self._since_ms = 0  # how long the next state has been due
         self._disputed_ms = 0  # when the dispute began
         self._hour = 0
-        # When they last agreed: (at_ms, mean, difference), sums of _sums(), strengths of doses.
-        self._agreed = (0, 0.0, 0.0)
-        self._sums_then: tuple = ()
-        self._sides: list = []
+        self._agreed_ms = 0  # when they last agreed
+        self._sums_then: tuple = ()  # of _sums(), then
         self._mixing_ms = None  # when the last dose or fill was mixing
         self._dosed_ms = None  # when the moves of a dose began to be measured
         self._is_measured = False
@@ -129,12 +121,11 @@ class ProbePair:
             return
         mean, difference = 0.5 * (one.value + other.value), one.value - other.value
         is_calm = abs(difference) <= _CALM_PH
-        self._measure_moves(moved_by == UNDISTURBED, is_calm, mean, now_ms)
+        self._measure_moves(moved_by == UNDISTURBED, is_calm, mean, difference, now_ms)
         self._follow(moved_by == UNDISTURBED, is_calm, mean, step_ms, now_ms)
         if is_calm or not self._sums_then:
-            self._agreed = (now_ms, mean, difference)
+            self._agreed_ms = now_ms
             self._sums_then = self._sums()
-            self._sides = [tuple(side) for side in water.sides]
         if self.suspect is None:
             self._dispute(difference, step_ms, now_ms)
         else:
@@ -157,14 +148,14 @@ class ProbePair:
         if self._since_ms >= AGREED_MS:
             self._since_ms, self.suspect = 0, None
 
-    def _measure_moves(self, is_undisturbed, is_calm, mean, now_ms):
+    def _measure_moves(self, is_undisturbed, is_calm, mean, difference, now_ms):
         """Measure how far a dose or a fill moved both."""
         if self._dosed_ms is None:
             if is_undisturbed:
                 self._is_measured = False
             elif not self._is_measured:
                 self._dosed_ms = now_ms
-                self._water.begin(mean)
+                self._water.begin(mean, difference)
                 for probe in self._probes:
                     probe.start = probe.value
         elif is_undisturbed or now_ms - self._dosed_ms >= _MOVES_MS:
@@ -199,14 +190,17 @@ class ProbePair:
     def _name(self, now_ms):
         """Name the likelier wrong one by the sum of the signs, or keep the name."""
         first, second = self._probes
-        near_7 = abs(second.value - 7.0) - abs(first.value - 7.0)
+        near_7 = 0.0
+        if now_ms - self._agreed_ms <= _NEAR_7_MS:
+            near_7 = abs(second.value - 7.0) - abs(first.value - 7.0)
         faults = math.log((first.faults + 2.0) / (second.faults + 2.0))
         moved, drifts = self._moved_odds()
+        deaf = self._deaf_odds() + self._flat_odds()
         signs = (
             (_limited(moved, _MOST_MOVED_ODDS), 0),
             (_limited(drifts, _MOST_MOVED_ODDS), 1),
-            (self._deaf_odds() + self._flat_odds(), 2),
-            (self._buffer_odds(), 3),
+            (deaf if abs(deaf) >= _LEAST_DEAF_ODDS else 0.0, 2),
+            (_limited(self._water.dose_odds(), _MOST_DOSE_ODDS), 3),
             (_limited(_FAULT_ODDS * faults, _MOST_FAULT_ODDS), 4),
             (_limited(_NEAR_7_ODDS_PER_PH * near_7, _MOST_NEAR_7_ODDS), 5),
         )
@@ -236,25 +230,6 @@ class ProbePair:
         one, other, expected, mixings = since[5:]
         error = _DRIFT_ERROR_PH + self._water.odd_ph * mixings + _DOSE_ERROR * abs(expected)
         return moved + _odds(one - expected, other - expected, error), drifts
-
-    def _buffer_odds(self):
-        """Return the odds by the strength of doses since they agreed.
-
-        Phosphate, the buffer of nutrient solutions, grows by half with 0.3 pH: doses tell whether
-        the water went where the second reads, or stayed where the first does.
-        """
-        _, before, was = self._agreed
-        first, second = self._probes
-        mean, difference = 0.5 * (first.value + second.value), first.value - second.value - was
-        odds = 0.0
-        for then, now in zip(self._sides, self._water.sides):  # noqa: B905  (portable)
-            count = now[2] - then[2]
-            if count < _LEAST_DOSES or then[2] < _LEAST_KNOWN or min(then[0], now[0]) <= 0:
-                continue
-            share = 1.0 - KEEP_DOSES**count
-            stronger = math.log(now[0] * then[1] / (now[1] * then[0])) / max(_LEAST_SHARE, share)
-            odds += share * difference * (stronger + STRONGER_PER_PH * (mean - before))
-        return _limited(_BUFFER_ODDS * odds, _MOST_BUFFER_ODDS)
 
     def _flat_odds(self):
         """Return the odds by how far the means of the hours move: that of a stuck probe does not.

@@ -4,8 +4,10 @@ import math
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from idro.control.paired_water import PairedWater
+from idro.control.paired_water import PairedDoses, PairedWater
 from idro.control.plausibility import CALIBRATING, DOSED, UNDISTURBED
 from idro.control.probe_pair import AGREED_MS, ALONE_MS, CODES, DISPUTED_MS, ProbePair
 from idro.protocol.types import Sample
@@ -281,6 +283,76 @@ def test_doses_that_act_more_than_the_titration_says_accuse_no_healthy_probe(ind
             tank.ph += 0.08 * sign / 60 if cycle < 60 else 0.0
             tank.cycle(DOSED if cycle < 24 else None)
     assert tank.pair.suspect == index
+
+
+class BufferedTank(Tank):
+    """Water that drift and doses move more where its pH is lower, as with phosphate."""
+
+    def cycle(self, moved_by=None, predicted=0.0):
+        moves = predicted + self.drift_ph_h * EVERY_MS / HOUR_MS
+        self.ph += moves * (math.exp(-1.6 * (self.ph - 5.8)) - 1.0)
+        super().cycle(moved_by, predicted)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("ph_per_h", [-0.003, 0.003])
+def test_when_both_moved_as_far_otherwise_doses_tell_which_is_wrong(index, ph_per_h):
+    tank = BufferedTank(0.01)
+    tank.rest(48)
+    tank.drift_ph_h -= ph_per_h / 2
+    while tank.pair.suspect is None and tank.now_ms < 500 * HOUR_MS:
+        tank.off_ph[index] += ph_per_h / 60
+        tank.rest(1 / 60)
+    assert (tank.pair.suspect, CODES[tank.pair.sign]) == (index, "pair_doses")
+
+
+@given(strength=st.floats(0.5, 2.0), doses=st.lists(
+    st.tuples(st.floats(0.02, 0.2), st.floats(5.3, 6.5), st.floats(-0.6, 0.6)), min_size=3))
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_the_strength_of_doses_never_accuses_the_probe_it_follows(wrong, strength, doses):
+    found = PairedDoses()
+    for predicted, ph, difference in doses:
+        moved = predicted * strength * math.exp(-1.6 * (ph - 5.8))
+        found.add(predicted, moved, ph + (-difference if wrong else difference) / 2, difference)
+    assert found.odds() >= -1e-6 if wrong == 0 else found.odds() <= 1e-6
+
+
+def test_two_doses_tell_nothing():
+    found = PairedDoses()
+    found.add(0.1, 0.1, 5.8, 0.0)
+    found.add(0.1, 0.2, 5.8, 0.6)
+    assert found.odds() == 0.0
+
+
+def test_which_reads_closer_to_7_tells_nothing_of_a_drift_of_days():
+    tank = Tank(0.01)
+    tank.rest(24)
+    tank.drift_ph_h -= 0.001
+    while tank.pair.suspect is None:
+        tank.off_ph[1] += 0.002 / 60
+        tank.rest(1 / 60)
+    assert tank.now_ms > 72 * HOUR_MS
+    assert odds_of(tank, "pair_near_7") == 0.0
+
+
+class WornTank(Tank):
+    """The second probe follows the water by 3 % less."""
+
+    def reads(self, index):
+        return super().reads(index) - 0.03 * index * (self.ph - 5.8)
+
+
+def test_a_probe_that_moves_a_little_less_at_doses_is_not_called_deaf():
+    tank = WornTank(0.02)
+    tank.rest(48)
+    while tank.pair.suspect is None:
+        tank.off_ph[0] += 0.01 / 60
+        tank.rest(1 / 60)
+    assert odds_of(tank, "pair_deaf") == 0.0
+
+
+def odds_of(tank, code):
+    return dict((CODES[place], odds) for odds, place in tank.pair.signs)[code]
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
