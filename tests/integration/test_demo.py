@@ -214,12 +214,16 @@ def _of(home: FakeHomeAssistant, node: str) -> tuple[float, bool]:
 
 
 def _nodes_online(demo: subprocess.Popen[str], port: int) -> int:
+    """Return how many nodes are online, have reported their image, and have readings.
+
+    A node publishes up/info after up/status; readings may be of its history."""
     assert demo.poll() is None, demo.communicate()[1]
     try:
         nodes = ask(port, "/api/nodes")["nodes"]
     except HostError:
         return 0
-    return sum(node["online"] and bool(node["channels"]) for node in nodes)
+    return sum(
+        bool(node["online"] and node["image_sha256"] and node["channels"]) for node in nodes)
 
 
 def _is_history_stored(port: int) -> bool:
