@@ -28,10 +28,11 @@ _STRONGER_PER_PH = 1.6
 _MOST_OFF_PH = 0.5
 # Which reading the strength of doses follows: from so many doses, whose sums fade faster while the
 # probes are as close. Errors of a move: its noise, and a share of it. A dose counts at most as so
-# many times its usual strength.
+# many times its usual strength; not at all if one probe moved by less than a share of the other.
 _LEAST_DOSES = 3
 _CLOSE_PH, _KEEP_CLOSE, _KEEP_APART = 0.05, 0.9, 0.99
 _MOVE_ERROR_PH, _MOVE_ERROR = 0.006, 0.2
+_ALIKE = 0.5
 _LEAST_OF_PREDICTED, _FIRST_OF_PREDICTED, _MOST_OF_USUAL = 0.05, 0.2, 3.0
 # Drift: what an hour counts at most (a pour is no drift), and how fast it is learned.
 _MOST_AN_HOUR_PH = 0.03
@@ -192,18 +193,22 @@ class PairedWater:
         """Begin to measure a dose."""
         self._start = (mean, difference, self._predicted - self._newest)
 
-    def end(self, mean):
-        """Learn the strength of the doses since begin()."""
+    def end(self, moves):
+        """Learn the strength of the doses since begin() from the moves of both.
+
+        Return which way they should have gone, -1 or 1, or 0 if the doses were too small."""
         before, difference, predicted = self._start
         predicted = self._predicted - predicted
         if abs(predicted) < _LEAST_PREDICTED_PH:
-            return
-        moved = mean - before
-        self._doses[predicted < 0].add(predicted, moved, 0.5 * (mean + before), difference)
+            return 0
+        moved = 0.5 * (moves[0] + moves[1])
+        if _are_alike(moves):
+            self._doses[predicted < 0].add(predicted, moved, before + 0.5 * moved, difference)
         strength = self._strength
         change = min(2.0, max(-1.0, moved / predicted / strength - 1.0)) * strength
         weight = min(1.0, abs(predicted) * strength / LARGE_MOVE_PH)
         self._strength = max(_LEAST_STRENGTH, strength + _STRENGTH_GAIN * weight * change)
+        return -1 if predicted < 0 else 1
 
     def dose_odds(self):
         """Return the logarithm of the odds, by the strength of doses, that the first is wrong."""
@@ -252,3 +257,9 @@ class PairedWater:
         self._drift_ph_h += max(_DRIFT_GAIN, 1 / (self._hours + 2)) * surprise
         if self._hours > _OF_DAY_FROM_HOURS:
             self._of_day[at_hour] += _OF_DAY_GAIN * surprise
+
+
+def _are_alike(moves):
+    """Return True if both probes moved the same way, and about as far."""
+    smaller, larger = sorted([abs(move) for move in moves])
+    return moves[0] * moves[1] >= 0 and smaller >= _ALIKE * larger

@@ -61,10 +61,13 @@ _MOST_DOSE_ODDS = 3.0
 
 # Half of the errors of the drift are smaller: at once, for each hour, and as the drift changes;
 # and of what doses should do. Measured in 60 simulated greenhouses. Somebody may have poured: then
-# it is the healthy one that moves alone, so moves prove no more than this.
+# it is the healthy one that moves alone, so moves prove no more than this, if they differ by more
+# than 1 pH for each pH: few pours are as large. Later in a dispute, only people pour and dose, and
+# the healthy one moves: the moves of its first hour stand.
 _DRIFT_ERROR_PH, _DRIFT_ERROR_PH_H, _DRIFT_ERROR_PH_H2 = 0.008, 0.0017, 5e-5
 _DOSE_ERROR = 0.3
 _MOST_MOVED_ODDS = 2.0
+_MOVED_MS = HOUR_MS
 
 
 class ProbePair:
@@ -81,6 +84,7 @@ class ProbePair:
         self._last_ms = None
         self._since_ms = 0  # how long the next state has been due
         self._disputed_ms = 0  # when the dispute began
+        self._moved = 0.0  # odds by all moves, an hour later at the latest
         self._hour = 0
         self._agreed_ms = 0  # when they last agreed
         self._sums_then: tuple = ()  # of _sums(), then
@@ -160,13 +164,16 @@ class ProbePair:
                     probe.start = probe.value
         elif is_undisturbed or now_ms - self._dosed_ms >= _MOVES_MS:
             self._dosed_ms, self._is_measured = None, not is_undisturbed
-            self._water.end(mean)
+            moves = [probe.value - probe.start for probe in self._probes]
+            way = self._water.end(moves)
             if is_calm:  # else one of them moves by itself
-                one, other = self._probes
-                moves = abs(one.value - one.start), abs(other.value - other.start)
-                share = min(1.0, LARGE_MOVE_PH / max(moves[0], moves[1], 1e-3))
-                one.moved(moves[0], share)
-                other.moved(moves[1], share)
+                self._follow_doses([max(0.0, move * way) if way else abs(move) for move in moves])
+
+    def _follow_doses(self, moves):
+        """Take in how far each of them followed a dose or a fill, at least 0."""
+        share = min(1.0, LARGE_MOVE_PH / max(moves[0], moves[1], 1e-3))
+        for probe, move in zip(self._probes, moves):  # noqa: B905
+            probe.moved(move, share)
 
     def _follow(self, is_undisturbed, is_calm, mean, step_ms, now_ms):
         """Sum up the moves in still and in mixing water."""
@@ -182,7 +189,7 @@ class ProbePair:
     def _end_hour(self, is_calm, now_ms):
         self._hour = now_ms // HOUR_MS
         stirs = [probe.end_hour() for probe in self._probes]
-        if is_calm:
+        if is_calm and not self._flat_odds():  # else one of them may be stuck
             self._water.stirred(stirs)
         if self.suspect is not None and now_ms - self._disputed_ms <= WATCHED_MS:
             self._name(now_ms)
@@ -195,9 +202,12 @@ class ProbePair:
             near_7 = abs(second.value - 7.0) - abs(first.value - 7.0)
         faults = math.log((first.faults + 2.0) / (second.faults + 2.0))
         moved, drifts = self._moved_odds()
+        if now_ms - self._disputed_ms <= _MOVED_MS:
+            self._moved = moved
+        most_moved = _MOST_MOVED_ODDS * max(1.0, abs(first.value - second.value))
         deaf = self._deaf_odds() + self._flat_odds()
         signs = (
-            (_limited(moved, _MOST_MOVED_ODDS), 0),
+            (_limited(self._moved, most_moved), 0),
             (_limited(drifts, _MOST_MOVED_ODDS), 1),
             (deaf if abs(deaf) >= _LEAST_DEAF_ODDS else 0.0, 2),
             (_limited(self._water.dose_odds(), _MOST_DOSE_ODDS), 3),
